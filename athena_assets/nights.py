@@ -1,0 +1,58 @@
+"""The night: Athena's unit of work, and the two times that it carries.
+
+Night `D` covers events in `[D, D+1)`. Its `as_of` is `D+1 00:00`, event time; its `cutoff` is `D+1 02:00`,
+the moment the job starts and therefore the last moment at which a fact can have been known. All three are
+wall-clock times of the retailer (see docs/decisions/0002-business-local-time.md).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from athena_assets.errors import InvalidArgument
+
+NIGHT_STARTS_AT = time(2, 0)
+"""Wall-clock time at which the night job starts, in the business time zone."""
+
+
+@dataclass(frozen=True, order=True)
+class Night:
+    """One business day and the job that closes it."""
+
+    day: date
+
+    @property
+    def key(self) -> str:
+        """The partition key, `YYYY-MM-DD`."""
+        return self.day.isoformat()
+
+    @property
+    def as_of(self) -> datetime:
+        """Event time: the night sees events strictly before it."""
+        return datetime.combine(self.day + timedelta(days=1), time())
+
+    @property
+    def cutoff(self) -> datetime:
+        """Knowledge time: the night sees rows with `known_at` at or before it."""
+        return datetime.combine(self.day + timedelta(days=1), NIGHT_STARTS_AT)
+
+    def plus(self, days: int) -> "Night":
+        """The night `days` later (earlier when negative)."""
+        return Night(self.day + timedelta(days=days))
+
+    @classmethod
+    def parse(cls, text: str) -> "Night":
+        """The night of a `YYYY-MM-DD` key; raises `InvalidArgument` for anything else."""
+        try:
+            return cls(date.fromisoformat(text))
+        except ValueError:
+            raise InvalidArgument(
+                f"{text!r} is not a night",
+                expected="a calendar day written YYYY-MM-DD, for instance 2011-08-31",
+                found=repr(text),
+            ) from None
+
+    @classmethod
+    def of_as_of(cls, as_of: datetime | date) -> "Night":
+        """The night whose `as_of` is midnight at the start of the given day."""
+        day = as_of.date() if isinstance(as_of, datetime) else as_of
+        return cls(day - timedelta(days=1))
