@@ -16,6 +16,9 @@ class AthenaError(Exception):
     next_command: the one command (or action) that mends it.
     """
 
+    transient = False
+    """Whether the same step may succeed by itself a moment later; only such errors are retried."""
+
     def __init__(
         self,
         what: str,

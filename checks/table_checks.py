@@ -1,0 +1,89 @@
+"""A table's contract as Dagster asset checks: one step per table, one result per group of rules, all blocking."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from checks.compiler import RuleResult, check_table, groups_of
+from checks.contract import Contract
+from resources.steps import step
+from resources.warehouse import Warehouse
+
+MOST_FAULTS_SHOWN = 20
+
+
+def build_table_checks(
+    contract: Contract,
+    *,
+    partitions_def: dg.PartitionsDefinition | None = None,
+    minimum_rows: int = 0,
+) -> dg.AssetChecksDefinition:
+    """Blocking checks of one table.
+
+    Parameters
+    ----------
+    contract: the table's contract; the asset key is its address.
+    partitions_def: the asset's partitions; a check of a partitioned asset is itself partitioned, so that a bad
+        partition neither blocks nor excuses another.
+    minimum_rows: below this number of rows a partition is refused.
+    """
+    key = dg.AssetKey([contract.schema, contract.table])
+    groups = groups_of(contract, minimum_rows=minimum_rows)
+    specs = [
+        dg.AssetCheckSpec(
+            group,
+            asset=key,
+            blocking=True,
+            partitions_def=partitions_def,
+            description=f"{group} of {contract.address}, from contract version {contract.version}",
+        )
+        for group in groups
+    ]
+
+    @dg.multi_asset_check(
+        name=f"check_{contract.schema}_{contract.table}",
+        specs=specs,
+        op_tags={"athena/kind": "check"},
+        pool="warehouse",
+    )
+    @step
+    def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+        where = "true" if contract.partitioned_by is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
+        parameters = {"partition": context.partition_key} if contract.partitioned_by else {}
+        with warehouse.read() as connection:
+            result = check_table(
+                connection, contract, where=where, parameters=parameters, minimum_rows=minimum_rows
+            )
+        for group in groups:
+            yield _as_check_result(key, group, result.group(group), result.rows)
+
+    return check
+
+
+def _as_check_result(
+    key: dg.AssetKey, group: str, results: tuple[RuleResult, ...], rows: int
+) -> dg.AssetCheckResult:
+    faults = [result for result in results if not result.passed]
+    # A group without results was not reached, because the table's columns are not those of its contract.
+    reached = bool(results)
+    sentences = [result.sentence() for result in faults[:MOST_FAULTS_SHOWN]]
+    if not reached:
+        sentences = ["not evaluated: the table's columns are not those of its contract"]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=group,
+        passed=reached and not faults,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(sentences) or f"{len(results)} rules hold",
+        metadata={
+            "rules": len(results),
+            "rules_failed": len(faults),
+            "rows": rows,
+            "figures": dg.MetadataValue.json(
+                {
+                    result.rule.id: {"figure": str(result.figure), "limit": str(result.rule.limit)}
+                    for result in results
+                }
+            ),
+        },
+    )

@@ -1,0 +1,81 @@
+"""Typed settings, each an environment variable `ATHENA_<NAME>`; docs/settings.md is generated from this file.
+
+A setting is what differs between two machines. What differs between two retailers is declared by the source;
+what differs between two models is in the model's folder.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from athena_assets.errors import AthenaError
+
+
+class InvalidSetting(AthenaError):
+    """An environment variable holds a value that its setting cannot take."""
+
+
+class Settings(BaseSettings):
+    """All settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="ATHENA_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".athena"), description="Folder of all state: warehouse, registry, published files.")
+    threads: int = Field(2, ge=1, le=256, description="Threads of DuckDB and XGBoost in one step.")
+    memory_limit: str = Field(
+        "4GB",
+        pattern=r"^\d+(\.\d+)?(MB|GB)$",
+        description="DuckDB's memory limit; beyond it, it spills into the home.",
+    )
+    lock_wait_seconds: Decimal = Field(
+        Decimal("3"), ge=0, description="How long a step waits for a busy warehouse before it says who holds it."
+    )
+    actor: str = Field("engineer", min_length=1, description="Who is recorded in the promotion ledger.")
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file; one writer at a time."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def landing(self) -> Path:
+        """Where deliveries are registered, and where the simulator lands its files."""
+        return self.home / "landing"
+
+    @property
+    def truth(self) -> Path:
+        """The simulator's ground truth; the pipeline never reads it."""
+        return self.home / "truth"
+
+    @property
+    def published(self) -> Path:
+        """What consumers read."""
+        return self.home / "published"
+
+    @property
+    def usage_path(self) -> Path:
+        """The meter's SQLite file."""
+        return self.home / "cost" / "usage.sqlite"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own state."""
+        return self.home / "dagster"
+
+
+def load_settings() -> Settings:
+    """Settings of this process, from its environment; raises `InvalidSetting` naming the variable."""
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # every field has a default that mypy cannot see
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ATHENA_" + str(first["loc"][0]).upper()
+        raise InvalidSetting(
+            f"the environment variable {name} is not valid",
+            expected=first["msg"],
+            found=repr(first["input"]),
+            next_command=f"unset {name}, or see docs/settings.md",
+        ) from None
+    return settings.model_copy(update={"home": settings.home.absolute()})

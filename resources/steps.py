@@ -1,0 +1,56 @@
+"""The one decorator of every asset and check body: it is metered, and it fails clearly.
+
+A named error ends the step at once with its own message; only a transient one (a busy warehouse) is tried again,
+with exponential back-off. Any other exception is a defect and passes through unchanged.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+import dagster as dg
+
+from athena_assets.errors import AthenaError
+from resources.meter import metered
+
+MOST_RETRIES = 4
+FIRST_WAIT_SECONDS = 2
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+
+def step(body: Body) -> Body:
+    """Wrap the body of an asset or check; the first argument must be the Dagster context."""
+    measured = metered(body)
+
+    if inspect.isgeneratorfunction(body):
+
+        @functools.wraps(body)
+        def generate(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+            try:
+                yield from measured(context, *arguments, **named)
+            except AthenaError as error:
+                raise as_dagster_failure(error, context.retry_number) from error
+
+        return cast(Body, generate)
+
+    @functools.wraps(body)
+    def run(context: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            return measured(context, *arguments, **named)
+        except AthenaError as error:
+            raise as_dagster_failure(error, context.retry_number) from error
+
+    return cast(Body, run)
+
+
+def as_dagster_failure(error: AthenaError, retry_number: int) -> dg.Failure | dg.RetryRequested:
+    """The Dagster exception for a named error: a retry for a transient one, else a failure that is not retried."""
+    if error.transient and retry_number < MOST_RETRIES:
+        return dg.RetryRequested(
+            max_retries=MOST_RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**retry_number
+        )
+    return dg.Failure(
+        description=str(error), metadata={"error": type(error).__name__}, allow_retries=False
+    )

@@ -1,0 +1,143 @@
+"""A contract as a Dagster asset: its specification, and the metadata of one materialisation.
+
+Every asset that is a table is made here, so that none lacks a description, owner, kinds, group, column schema,
+table name, or the tags `model` and `cost_center` (docs/architecture.md, rule 11).
+"""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+import duckdb
+
+from athena_assets.errors import AthenaError
+from athena_assets.lineage import ColumnLineage
+from checks.contract import Contract
+
+SHARED = "shared"
+"""Value of the tag `model` for an asset that serves every model."""
+
+
+class TableDiffers(AthenaError):
+    """The table in the warehouse was made under another version of its contract."""
+
+
+def key_of(contract: Contract) -> dg.AssetKey:
+    """The asset key: the table's address."""
+    return dg.AssetKey([contract.schema, contract.table])
+
+
+def table_spec(
+    contract: Contract,
+    *,
+    group: str,
+    stage: str,
+    kinds: Iterable[str] = ("duckdb",),
+    deps: Iterable[dg.AssetDep | dg.AssetKey] = (),
+    model: str = SHARED,
+    cost_center: str = "data-platform",
+    code_version: str,
+    partitions_def: dg.PartitionsDefinition | None = None,
+) -> dg.AssetSpec:
+    """The asset of a contract's table.
+
+    Parameters
+    ----------
+    group: the group that the UI draws it in.
+    stage: what its cost is booked under (pipeline, training, inference, monitoring).
+    code_version: changes when the code that computes the table does; the contract's own hash is added.
+    """
+    columns = [
+        dg.TableColumn(
+            name=column.name,
+            type=column.type,
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=not column.required),
+        )
+        for column in contract.columns
+    ]
+    metadata: dict[str, object] = {
+        "dagster/table_name": contract.address,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "contract_version": contract.version,
+        "grain": contract.grain,
+        "consumers": ", ".join(contract.consumers),
+    }
+    if contract.partitioned_by is not None:
+        metadata["partition_expr"] = contract.partitioned_by
+    return dg.AssetSpec(
+        key_of(contract),
+        description=f"{contract.description} Grain: {contract.grain}.",
+        group_name=group,
+        kinds=set(kinds),
+        owners=[f"team:{contract.owner.replace(' ', '-')}"],
+        tags={"model": model, "cost_center": cost_center, "stage": stage},
+        metadata=metadata,
+        deps=list(deps),
+        code_version=f"{code_version}.{contract.hash}",
+        partitions_def=partitions_def,
+    )
+
+
+def materialisation(
+    contract: Contract,
+    rows: int,
+    *,
+    lineage: ColumnLineage | None = None,
+    figures: Mapping[str, int | float | str | dg.MetadataValue] | None = None,
+    data_version: str | None = None,
+) -> dg.MaterializeResult:
+    """What one materialisation reports: rows, lineage of its columns, and the figures that the UI plots."""
+    metadata: dict[str, object] = {
+        "dagster/table_name": contract.address,
+        "dagster/row_count" if contract.partitioned_by is None else "dagster/partition_row_count": rows,
+        **(figures or {}),
+    }
+    if lineage:
+        metadata["dagster/column_lineage"] = dg.TableColumnLineage(
+            {
+                column: [
+                    dg.TableColumnDep(asset_key=dg.AssetKey(address.split(".")), column_name=name)
+                    for address, name in sources
+                ]
+                for column, sources in lineage.items()
+            }
+        )
+    return dg.MaterializeResult(
+        asset_key=key_of(contract),
+        metadata=metadata,
+        data_version=dg.DataVersion(data_version) if data_version else None,
+    )
+
+
+def ensure_table(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Create the table, or add the columns that a newer contract has; any other difference is an error.
+
+    Added columns are null in old rows. A removed or retyped column needs a person: raises `TableDiffers`.
+    """
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {contract.schema}")
+    connection.execute(contract.ddl())
+    actual = dict(
+        connection.execute(
+            "SELECT column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = $schema AND table_name = $table",
+            {"schema": contract.schema, "table": contract.table},
+        ).fetchall()
+    )
+    for column in contract.columns:
+        if column.name not in actual:
+            connection.execute(f'ALTER TABLE {contract.address} ADD COLUMN "{column.name}" {column.type}')
+        elif actual[column.name] != column.type:
+            raise TableDiffers(
+                f"{contract.address}.{column.name} has another type in the warehouse than in its contract",
+                expected=column.type,
+                found=actual[column.name],
+                next_command=f"migrate the column by hand, or drop {contract.address} and materialise it again",
+            )
+    surplus = sorted(set(actual) - {column.name for column in contract.columns})
+    if surplus:
+        raise TableDiffers(
+            f"{contract.address} has columns in the warehouse that its contract does not have",
+            expected=", ".join(column.name for column in contract.columns),
+            found=", ".join(surplus),
+            next_command=f"migrate the table by hand, or drop {contract.address} and materialise it again",
+        )

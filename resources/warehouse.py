@@ -1,0 +1,209 @@
+"""The warehouse: one DuckDB file, one writer, replaced partition by partition inside a transaction.
+
+`dagster_duckdb.DuckDBResource` keeps its connection, and therefore the file's lock, after an exception
+(docs/decisions/0004-warehouse-resource.md); this subclass always gives it back, opens readers read-only, waits a stated time
+for a busy file, and names who holds it when the wait is over.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from athena_assets.errors import AthenaError
+from resources.settings import Settings
+
+
+class WarehouseLocked(AthenaError):
+    """Another process holds the warehouse."""
+
+    transient = True
+
+
+class WarehouseMissing(AthenaError):
+    """There is no warehouse in this home."""
+
+
+class DiskFull(AthenaError):
+    """The disk that holds the home is full; nothing of the transaction was kept."""
+
+
+class WarehouseTooSmall(AthenaError):
+    """A statement needed more memory than its limit, spilling included."""
+
+
+class WarehouseCorrupt(AthenaError):
+    """The file is not a DuckDB database that this version can read."""
+
+
+class Warehouse(DuckDBResource):
+    """The DuckDB file of one home."""
+
+    lock_wait_seconds: float = Field(default=3.0, description="How long to wait for a busy file.")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """The warehouse of a home, limited as the settings say."""
+        return cls(
+            database=str(settings.warehouse_path),
+            connection_config={
+                "threads": settings.threads,
+                "memory_limit": settings.memory_limit,
+                "temp_directory": str(settings.home / "spill"),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+            lock_wait_seconds=float(settings.lock_wait_seconds),
+        )
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection, closed whatever happens: the name that dagster-duckdb's users know."""
+        with self._connect(read_only=False) as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection; raises `WarehouseMissing` where no night has run."""
+        if not Path(self.database).exists():
+            raise WarehouseMissing(
+                "there is no warehouse in this home",
+                expected=self.database,
+                found="no such file",
+                next_command="athena run",
+            )
+        with self._connect(read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside one transaction: committed at the end, rolled back on any error."""
+        Path(self.database).parent.mkdir(parents=True, exist_ok=True)
+        with self._connect(read_only=False) as connection:
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            commit(connection)
+
+    @contextmanager
+    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with translated_errors(self.database):
+            connection = self._open(read_only=read_only)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        config: dict[str, Any] = dict(self.connection_config)
+        return _waiting_for_lock(
+            lambda: duckdb.connect(self.database, read_only=read_only, config=config),
+            seconds=self.lock_wait_seconds,
+        )
+
+
+def commit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Commit: the one boundary at which a write becomes visible, so that a test can stop a process here."""
+    connection.commit()
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error:
+        # A fatal error has already ended the transaction; the error that caused it is the one to show.
+        return
+
+
+def _waiting_for_lock(
+    connect: Callable[[], duckdb.DuckDBPyConnection], seconds: float
+) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return connect()
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
+
+
+@contextmanager
+def translated_errors(database: str) -> Iterator[None]:
+    """Turn DuckDB's errors about the machine into named ones; errors about SQL pass through."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        if "Could not set lock" in text:
+            holder = re.search(r"PID (\d+)", text)
+            raise WarehouseLocked(
+                "the warehouse is busy",
+                expected="no other process holding it",
+                found=f"process {holder.group(1)} holds {database}" if holder else text,
+                next_command="wait for that run to end (athena doctor shows it), then run the same command again",
+            ) from error
+        if "No space left" in text or "disk full" in text.lower() or "Could not write" in text:
+            raise DiskFull(
+                "the disk is full; the transaction was rolled back and nothing was published",
+                expected=f"free space beside {database}",
+                found=text,
+                next_command="free space on that disk, then run the same command again",
+            ) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise WarehouseTooSmall(
+                "a statement needed more memory than it may use",
+                expected="ATHENA_MEMORY_LIMIT to be enough",
+                found=text,
+                next_command="raise ATHENA_MEMORY_LIMIT, then run the same command again",
+            ) from error
+        if "not a valid DuckDB database" in text or isinstance(error, duckdb.SerializationException):
+            raise WarehouseCorrupt(
+                "the warehouse file cannot be read",
+                expected=f"a DuckDB database at {database}",
+                found=text,
+                next_command="restore the file from a backup, or move the home aside and run `athena run`",
+            ) from error
+        raise
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    select: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    where: str = "true",
+) -> int:
+    """Replace the rows of `table` for which `where` holds by the result of `select`; returns the new count.
+
+    Runs inside the caller's transaction, so a reader sees the old rows or the new ones. Parameters are DuckDB's
+    `$name`; both `select` and `where` may use them.
+    """
+    values = dict(parameters or {})
+    connection.execute(f"DELETE FROM {table} WHERE {where}", _used(where, values))
+    connection.execute(f"INSERT INTO {table} BY NAME {select}", _used(select, values))
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)).fetchall()
+    return int(rows)
+
+
+def _used(sql: str, values: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that occur in the text: DuckDB refuses one that does not."""
+    return {name: value for name, value in values.items() if re.search(rf"\${name}\b", sql)}
+
+
+def exact(value: object) -> Decimal:
+    """A DECIMAL or integer as DuckDB returns it, as Decimal; a float is a mistake and is refused."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise TypeError(f"expected DECIMAL or integer from the warehouse, found {type(value).__name__}")
+    return Decimal(value)
