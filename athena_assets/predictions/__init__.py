@@ -1,0 +1,1 @@
+"""Candidate scores of the champion, and their publication behind blocking checks."""

@@ -1,0 +1,61 @@
+"""What a night used, written down before it is used; a rerun of the night uses the same.
+
+Subjects are `source_snapshot`, `feature_set`, `contracts` and `model:<name>`. The first run of a night pins what is
+current; later runs keep the pins unless they are told to use what is current now.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from athena_assets.errors import AthenaError
+from athena_assets.nights import Night
+
+SOURCE_SNAPSHOT = "source_snapshot"
+FEATURE_SET = "feature_set"
+CONTRACTS = "contracts"
+
+
+class NightNotOpened(AthenaError):
+    """A night's asset was asked for before the night was opened."""
+
+
+class PinMismatch(AthenaError):
+    """The code or the sources at hand are not those that the night was run with."""
+
+
+def model_subject(model: str) -> str:
+    """The subject under which a night pins a model's version."""
+    return f"model:{model}"
+
+
+def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_current: bool) -> dict[str, str]:
+    """The pins a run leaves behind: those there are, completed by the current ones; all current if told so."""
+    return dict(current) if use_current else {**current, **pinned}
+
+
+def read_pins(connection: duckdb.DuckDBPyConnection, night: Night) -> dict[str, str]:
+    """All pins of a night; raises `NightNotOpened` where it has none."""
+    rows = connection.execute(
+        "SELECT subject, version FROM ops.night_pins WHERE night = $night ORDER BY subject", {"night": night.day}
+    ).fetchall()
+    if not rows:
+        raise NightNotOpened(
+            f"the night {night.key} has not been opened",
+            expected="its pins in ops.night_pins",
+            found="none",
+            next_command=f"athena night {night.key}",
+        )
+    return {str(subject): str(version) for subject, version in rows}
+
+
+def need_pin(pins: Mapping[str, str], subject: str, current: str, night: Night) -> None:
+    """Refuse to go on when what is at hand is not what the night pinned; raises `PinMismatch`."""
+    pinned = pins.get(subject)
+    if pinned != current:
+        raise PinMismatch(
+            f"the night {night.key} was run with another {subject.replace('_', ' ')}",
+            expected=str(pinned),
+            found=current,
+            next_command=f"athena night {night.key} --current to make it anew with what is current now",
+        )

@@ -1,0 +1,79 @@
+"""Writes what consumers read: one Parquet file per night, and `latest.parquet`, each replaced atomically.
+
+A reader that has a file open keeps the old copy; a reader that opens it gets a whole one. Running an older night again
+never takes `latest.parquet` back in time.
+"""
+
+import os
+import shutil
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.nights import Night
+
+NIGHT_FILE = "part-0.parquet"
+LATEST = "latest.parquet"
+
+
+def publish_night(
+    connection: duckdb.DuckDBPyConnection, table: str, night: Night, folder: Path, *, order_by: str = "customer_id"
+) -> int:
+    """Publish one night of `table` below `folder`; returns the bytes of the file.
+
+    Parameters
+    ----------
+    connection: sees the committed rows of `table` (column `night` DATE, `as_of` TIMESTAMP).
+    folder: `published/predictions/<model>`; the file is `night=<D>/part-0.parquet`.
+    order_by: total order of the rows, so that the same rows give the same bytes.
+    """
+    target = folder / f"night={night.key}" / NIGHT_FILE
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{NIGHT_FILE}.{os.getpid()}")
+    try:
+        connection.execute(
+            f"COPY (SELECT * EXCLUDE (night) FROM {table} WHERE night = DATE '{night.key}' ORDER BY {order_by})"
+            f" TO '{_quoted(temporary)}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+        _durable(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    latest = folder / LATEST
+    published = night_of(latest)
+    if published is None or published <= night.day:
+        _replace_with_copy(target, latest)
+    return target.stat().st_size
+
+
+def night_of(path: Path) -> date | None:
+    """The night that a published file holds; None where there is no file or it has no rows."""
+    if not path.exists():
+        return None
+    with duckdb.connect() as connection:
+        ((as_of,),) = connection.execute(f"SELECT max(as_of) FROM read_parquet('{_quoted(path)}')").fetchall()
+    return (as_of - timedelta(days=1)).date() if isinstance(as_of, datetime) else None
+
+
+def _replace_with_copy(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        _durable(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _durable(path: Path) -> None:
+    """Flush a file to the disk before its name says that it is whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
