@@ -43,15 +43,7 @@ def column_lineage(select: str, columns: tuple[tuple[str, tuple[str, ...]], ...]
 def through_views(lineage: ColumnLineage) -> ColumnLineage:
     """Replace each `orders.all_<table>` view by the two tables it unites, the history and the nights."""
     return {
-        column: tuple(
-            sorted(
-                {
-                    (address, name)
-                    for view, name in sources
-                    for address in _tables_of(view)
-                }
-            )
-        )
+        column: tuple(sorted({(address, name) for view, name in sources for address in _tables_of(view)}))
         for column, sources in lineage.items()
     }
 

@@ -115,11 +115,12 @@ def compile_rules(contract: Contract, *, minimum_rows: int = 0) -> tuple[Rule, .
                 "key.unique",
                 "keys",
                 f"rows that repeat the key ({', '.join(contract.keys)})",
-                f"count(*) - count(DISTINCT ({key}))",
+                f"count(*) - count(DISTINCT row({key}))",
             )
         )
     rules.extend(
-        Rule(rule.id, _GROUP_OF_DIMENSION[rule.group], rule.description, rule.expression) for rule in contract.rules
+        Rule(rule.id, _GROUP_OF_DIMENSION[rule.group], rule.description, rule.expression)
+        for rule in contract.rules
     )
     return tuple(rules)
 
@@ -129,7 +130,9 @@ def _column_rules(column: Column) -> list[Rule]:
     rules = []
     if column.required:
         rules.append(
-            Rule(f"{column.name}.required", "completeness", f"{column.name} is null", _count(f"{name} IS NULL"))
+            Rule(
+                f"{column.name}.required", "completeness", f"{column.name} is null", _count(f"{name} IS NULL")
+            )
         )
     elif column.null_limit is not None:
         rules.append(
@@ -162,7 +165,12 @@ def _column_rules(column: Column) -> list[Rule]:
         )
     if column.type == "DOUBLE":
         rules.append(
-            Rule(f"{column.name}.finite", "ranges", f"{column.name} is not finite", _count(f"NOT isfinite({name})"))
+            Rule(
+                f"{column.name}.finite",
+                "ranges",
+                f"{column.name} is not finite",
+                _count(f"NOT isfinite({name})"),
+            )
         )
     if column.accepted:
         values = ", ".join("'" + value.replace("'", "''") + "'" for value in column.accepted)

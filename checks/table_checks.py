@@ -48,7 +48,11 @@ def build_table_checks(
     )
     @step
     def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        where = "true" if contract.partitioned_by is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
+        where = (
+            "true"
+            if contract.partitioned_by is None
+            else f"{contract.partitioned_by} = CAST($partition AS DATE)"
+        )
         parameters = {"partition": context.partition_key} if contract.partitioned_by else {}
         with warehouse.read() as connection:
             result = check_table(

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATHENA_", frozen=True, extra="ignore")
 
-    home: Path = Field(Path(".athena"), description="Folder of all state: warehouse, registry, published files.")
+    home: Path = Field(
+        Path(".athena"), description="Folder of all state: warehouse, registry, published files."
+    )
     threads: int = Field(2, ge=1, le=256, description="Threads of DuckDB and XGBoost in one step.")
     memory_limit: str = Field(
         "4GB",
@@ -30,7 +32,9 @@ class Settings(BaseSettings):
         description="DuckDB's memory limit; beyond it, it spills into the home.",
     )
     lock_wait_seconds: Decimal = Field(
-        Decimal("3"), ge=0, description="How long a step waits for a busy warehouse before it says who holds it."
+        Decimal("3"),
+        ge=0,
+        description="How long a step waits for a busy warehouse before it says who holds it.",
     )
     actor: str = Field("engineer", min_length=1, description="Who is recorded in the promotion ledger.")
 

@@ -51,6 +51,4 @@ def as_dagster_failure(error: AthenaError, retry_number: int) -> dg.Failure | dg
         return dg.RetryRequested(
             max_retries=MOST_RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**retry_number
         )
-    return dg.Failure(
-        description=str(error), metadata={"error": type(error).__name__}, allow_retries=False
-    )
+    return dg.Failure(description=str(error), metadata={"error": type(error).__name__}, allow_retries=False)

@@ -193,7 +193,9 @@ def replace_rows(
     values = dict(parameters or {})
     connection.execute(f"DELETE FROM {table} WHERE {where}", _used(where, values))
     connection.execute(f"INSERT INTO {table} BY NAME {select}", _used(select, values))
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)).fetchall()
+    ((rows,),) = connection.execute(
+        f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)
+    ).fetchall()
     return int(rows)
 
 

@@ -29,7 +29,9 @@ def model_subject(model: str) -> str:
     return f"model:{model}"
 
 
-def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_current: bool) -> dict[str, str]:
+def pins_to_write(
+    pinned: Mapping[str, str], current: Mapping[str, str], *, use_current: bool
+) -> dict[str, str]:
     """The pins a run leaves behind: those there are, completed by the current ones; all current if told so."""
     return dict(current) if use_current else {**current, **pinned}
 
@@ -37,7 +39,8 @@ def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_
 def read_pins(connection: duckdb.DuckDBPyConnection, night: Night) -> dict[str, str]:
     """All pins of a night; raises `NightNotOpened` where it has none."""
     rows = connection.execute(
-        "SELECT subject, version FROM ops.night_pins WHERE night = $night ORDER BY subject", {"night": night.day}
+        "SELECT subject, version FROM ops.night_pins WHERE night = $night ORDER BY subject",
+        {"night": night.day},
     ).fetchall()
     if not rows:
         raise NightNotOpened(

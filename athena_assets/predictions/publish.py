@@ -18,7 +18,12 @@ LATEST = "latest.parquet"
 
 
 def publish_night(
-    connection: duckdb.DuckDBPyConnection, table: str, night: Night, folder: Path, *, order_by: str = "customer_id"
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    night: Night,
+    folder: Path,
+    *,
+    order_by: str = "customer_id",
 ) -> int:
     """Publish one night of `table` below `folder`; returns the bytes of the file.
 

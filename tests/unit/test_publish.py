@@ -1,0 +1,92 @@
+"""What consumers read is whole, the same bytes for the same rows, and never goes back in time."""
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from athena_assets.nights import Night
+from athena_assets.predictions.pins import (
+    NightNotOpened,
+    PinMismatch,
+    need_pin,
+    pins_to_write,
+    read_pins,
+)
+from athena_assets.predictions.publish import LATEST, night_of, publish_night
+
+FIRST, SECOND = Night(date(2026, 1, 1)), Night(date(2026, 1, 2))
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": 2})
+    connection.execute("""
+        CREATE TABLE scores AS
+        SELECT DATE '2026-01-01' + n::INTEGER AS night, CAST(DATE '2026-01-02' + n::INTEGER AS TIMESTAMP) AS as_of,
+               'C-' || c AS customer_id, hash(c + n) / 1e20 AS probability
+        FROM range(2) nights(n), range(50000) customers(c) ORDER BY hash(c)
+    """)
+    return connection
+
+
+def test_publish_night_when_run_twice_then_the_bytes_are_the_same(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish_night(connection, "scores", FIRST, tmp_path / "a")
+    connection.execute(
+        "CREATE OR REPLACE TABLE scores AS SELECT * FROM scores ORDER BY hash(customer_id) DESC"
+    )
+    publish_night(connection, "scores", FIRST, tmp_path / "b")
+    one, two = ((tmp_path / side / "night=2026-01-01" / "part-0.parquet").read_bytes() for side in "ab")
+    assert one == two
+    assert (tmp_path / "a" / LATEST).read_bytes() == one
+
+
+def test_publish_night_when_an_older_night_is_rerun_then_latest_stays(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish_night(connection, "scores", SECOND, tmp_path)
+    publish_night(connection, "scores", FIRST, tmp_path)
+    assert night_of(tmp_path / LATEST) == SECOND.day
+    assert night_of(tmp_path / "night=2026-01-01" / "part-0.parquet") == FIRST.day
+
+
+def test_publish_night_when_it_fails_then_the_old_file_stands_and_nothing_is_left_over(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish_night(connection, "scores", FIRST, tmp_path)
+    before = (tmp_path / LATEST).read_bytes()
+    with pytest.raises(duckdb.BinderException):
+        publish_night(connection, "scores", FIRST, tmp_path, order_by="no_such_column")
+    assert (tmp_path / LATEST).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "latest.parquet",
+        "part-0.parquet",
+    ]
+
+
+def test_pins_when_the_night_is_rerun_then_they_stay_unless_current_is_asked_for() -> None:
+    pinned, current = (
+        {"model:churn": "1", "feature_set": "a"},
+        {"model:churn": "2", "feature_set": "a", "contracts": "c"},
+    )
+    assert pins_to_write(pinned, current, use_current=False) == {**current, "model:churn": "1"}
+    assert pins_to_write(pinned, current, use_current=True) == current
+
+
+def test_read_pins_when_the_night_was_not_opened_then_the_command_is_named() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA ops")
+        connection.execute("CREATE TABLE ops.night_pins (night DATE, subject VARCHAR, version VARCHAR)")
+        with pytest.raises(NightNotOpened, match="athena night 2026-01-01"):
+            read_pins(connection, FIRST)
+        connection.execute("INSERT INTO ops.night_pins VALUES ('2026-01-01', 'feature_set', 'a')")
+        assert read_pins(connection, FIRST) == {"feature_set": "a"}
+
+
+def test_need_pin_when_the_code_has_moved_on_then_it_offers_current() -> None:
+    need_pin({"feature_set": "a"}, "feature_set", "a", FIRST)
+    with pytest.raises(PinMismatch, match="--current"):
+        need_pin({"feature_set": "a"}, "feature_set", "b", FIRST)

@@ -1,0 +1,131 @@
+"""The warehouse gives its lock back, replaces in one transaction, and names what is wrong with the machine."""
+
+import subprocess
+import sys
+import textwrap
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from resources.warehouse import (
+    Warehouse,
+    WarehouseCorrupt,
+    WarehouseLocked,
+    WarehouseMissing,
+    exact,
+    replace_rows,
+)
+
+
+def warehouse_at(folder: Path) -> Warehouse:
+    return Warehouse(database=str(folder / "warehouse.duckdb"), lock_wait_seconds=0.3)
+
+
+def rows_of(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    with warehouse.read() as connection:
+        return connection.execute("SELECT * FROM t ORDER BY ALL").fetchall()
+
+
+def test_write_when_the_body_raises_then_nothing_is_kept_and_the_lock_is_free(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+    kept: BaseException | None = None
+    try:
+        with warehouse.write() as connection:
+            connection.execute("INSERT INTO t VALUES (2)")
+            raise RuntimeError("half way")
+    except RuntimeError as error:
+        kept = error  # a kept traceback is what keeps an unclosed connection alive
+    assert kept is not None
+    script = f"import duckdb; duckdb.connect({warehouse.database!r}).execute('INSERT INTO t VALUES (3)')"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert rows_of(warehouse) == [(1,), (3,)]
+
+
+def test_get_connection_when_the_body_raises_then_the_lock_is_free(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    held = []
+    with pytest.raises(duckdb.CatalogException) as caught, warehouse.get_connection() as connection:
+        held.append(connection)
+        connection.execute("SELECT * FROM nowhere")
+    assert caught.value is not None
+    with pytest.raises(duckdb.ConnectionException):
+        held[0].execute("SELECT 1")
+
+
+def test_read_when_there_is_no_file_then_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseMissing, match="athena run"), warehouse_at(tmp_path).read():
+        pass
+
+
+def test_read_when_asked_to_write_then_duckdb_refuses(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t (a INTEGER)")
+    with pytest.raises(duckdb.InvalidInputException), warehouse.read() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+
+
+def test_write_when_another_process_holds_the_file_then_it_names_the_process(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    script = textwrap.dedent(f"""
+        import duckdb, sys
+        connection = duckdb.connect({warehouse.database!r})
+        print("held", flush=True)
+        sys.stdin.read()
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(WarehouseLocked, match=str(holder.pid)) as caught, warehouse.write():
+            pass
+        assert caught.value.transient
+        holder.communicate("")
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t (a INTEGER)")
+
+
+def test_read_when_the_file_is_no_database_then_it_is_named(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    Path(warehouse.database).write_bytes(b"not a database at all" * 400)
+    with pytest.raises(WarehouseCorrupt), warehouse.read():
+        pass
+
+
+def test_replace_rows_when_the_insert_fails_then_the_old_partition_stands(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t (night INTEGER, a INTEGER)")
+        assert (
+            replace_rows(
+                connection, "t", "SELECT 1 AS night, 7 AS a", where="night = $n", parameters={"n": 1}
+            )
+            == 1
+        )
+    with pytest.raises(duckdb.ConversionException), warehouse.write() as connection:
+        replace_rows(
+            connection, "t", "SELECT 1 AS night, CAST('x' AS INTEGER) AS a", {"n": 1}, where="night = $n"
+        )
+    assert rows_of(warehouse) == [(1, 7)]
+
+
+def test_replace_rows_when_run_twice_then_other_partitions_are_untouched(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t (night INTEGER, a INTEGER)")
+        connection.execute("INSERT INTO t VALUES (1, 10), (2, 20)")
+        for _ in range(2):
+            count = replace_rows(connection, "t", "SELECT $n AS night, 11 AS a", {"n": 1}, where="night = $n")
+        assert count == 1
+    assert rows_of(warehouse) == [(1, 11), (2, 20)]
+
+
+def test_exact_when_given_a_float_then_it_is_refused() -> None:
+    assert exact(Decimal("1.10")) == Decimal("1.10")
+    with pytest.raises(TypeError):
+        exact(1.1)
