@@ -119,8 +119,7 @@ def compile_rules(contract: Contract, *, minimum_rows: int = 0) -> tuple[Rule, .
             )
         )
     rules.extend(
-        Rule(rule.id, _GROUP_OF_DIMENSION[rule.group], rule.description, rule.expression)
-        for rule in contract.rules
+        Rule(rule.id, _GROUP_OF_DIMENSION[rule.group], rule.description, rule.expression) for rule in contract.rules
     )
     return tuple(rules)
 
@@ -130,9 +129,7 @@ def _column_rules(column: Column) -> list[Rule]:
     rules = []
     if column.required:
         rules.append(
-            Rule(
-                f"{column.name}.required", "completeness", f"{column.name} is null", _count(f"{name} IS NULL")
-            )
+            Rule(f"{column.name}.required", "completeness", f"{column.name} is null", _count(f"{name} IS NULL"))
         )
     elif column.null_limit is not None:
         rules.append(

@@ -48,25 +48,17 @@ def build_table_checks(
     )
     @step
     def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        where = (
-            "true"
-            if contract.partitioned_by is None
-            else f"{contract.partitioned_by} = CAST($partition AS DATE)"
-        )
+        where = "true" if contract.partitioned_by is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
         parameters = {"partition": context.partition_key} if contract.partitioned_by else {}
         with warehouse.read() as connection:
-            result = check_table(
-                connection, contract, where=where, parameters=parameters, minimum_rows=minimum_rows
-            )
+            result = check_table(connection, contract, where=where, parameters=parameters, minimum_rows=minimum_rows)
         for group in groups:
             yield _as_check_result(key, group, result.group(group), result.rows)
 
     return check
 
 
-def _as_check_result(
-    key: dg.AssetKey, group: str, results: tuple[RuleResult, ...], rows: int
-) -> dg.AssetCheckResult:
+def _as_check_result(key: dg.AssetKey, group: str, results: tuple[RuleResult, ...], rows: int) -> dg.AssetCheckResult:
     faults = [result for result in results if not result.passed]
     # A group without results was not reached, because the table's columns are not those of its contract.
     reached = bool(results)
@@ -84,10 +76,7 @@ def _as_check_result(
             "rules_failed": len(faults),
             "rows": rows,
             "figures": dg.MetadataValue.json(
-                {
-                    result.rule.id: {"figure": str(result.figure), "limit": str(result.rule.limit)}
-                    for result in results
-                }
+                {result.rule.id: {"figure": str(result.figure), "limit": str(result.rule.limit)} for result in results}
             ),
         },
     )

@@ -22,9 +22,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATHENA_", frozen=True, extra="ignore")
 
-    home: Path = Field(
-        Path(".athena"), description="Folder of all state: warehouse, registry, published files."
-    )
+    home: Path = Field(Path(".athena"), description="Folder of all state: warehouse, registry, published files.")
     threads: int = Field(2, ge=1, le=256, description="Threads of DuckDB and XGBoost in one step.")
     memory_limit: str = Field(
         "4GB",

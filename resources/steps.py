@@ -48,7 +48,5 @@ def step(body: Body) -> Body:
 def as_dagster_failure(error: AthenaError, retry_number: int) -> dg.Failure | dg.RetryRequested:
     """The Dagster exception for a named error: a retry for a transient one, else a failure that is not retried."""
     if error.transient and retry_number < MOST_RETRIES:
-        return dg.RetryRequested(
-            max_retries=MOST_RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**retry_number
-        )
+        return dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=FIRST_WAIT_SECONDS * 2**retry_number)
     return dg.Failure(description=str(error), metadata={"error": type(error).__name__}, allow_retries=False)

@@ -5,6 +5,7 @@ table name, or the tags `model` and `cost_center` (docs/architecture.md, rule 11
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -87,7 +88,7 @@ def materialisation(
     data_version: str | None = None,
 ) -> dg.MaterializeResult:
     """What one materialisation reports: rows, lineage of its columns, and the figures that the UI plots."""
-    metadata: dict[str, object] = {
+    metadata: dict[str, Any] = {
         "dagster/table_name": contract.address,
         "dagster/row_count" if contract.partitioned_by is None else "dagster/partition_row_count": rows,
         **(figures or {}),

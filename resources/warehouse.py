@@ -1,8 +1,8 @@
 """The warehouse: one DuckDB file, one writer, replaced partition by partition inside a transaction.
 
 `dagster_duckdb.DuckDBResource` keeps its connection, and therefore the file's lock, after an exception
-(docs/decisions/0004-warehouse-resource.md); this subclass always gives it back, opens readers read-only, waits a stated time
-for a busy file, and names who holds it when the wait is over.
+(docs/decisions/0004-warehouse-resource.md); this subclass always gives it back, opens readers read-only, waits a
+stated time for a busy file, and names who holds it when the wait is over.
 """
 
 import re
@@ -125,9 +125,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _waiting_for_lock(
-    connect: Callable[[], duckdb.DuckDBPyConnection], seconds: float
-) -> duckdb.DuckDBPyConnection:
+def _waiting_for_lock(connect: Callable[[], duckdb.DuckDBPyConnection], seconds: float) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -193,9 +191,7 @@ def replace_rows(
     values = dict(parameters or {})
     connection.execute(f"DELETE FROM {table} WHERE {where}", _used(where, values))
     connection.execute(f"INSERT INTO {table} BY NAME {select}", _used(select, values))
-    ((rows,),) = connection.execute(
-        f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)
-    ).fetchall()
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)).fetchall()
     return int(rows)
 
 

@@ -29,9 +29,7 @@ def model_subject(model: str) -> str:
     return f"model:{model}"
 
 
-def pins_to_write(
-    pinned: Mapping[str, str], current: Mapping[str, str], *, use_current: bool
-) -> dict[str, str]:
+def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_current: bool) -> dict[str, str]:
     """The pins a run leaves behind: those there are, completed by the current ones; all current if told so."""
     return dict(current) if use_current else {**current, **pinned}
 

@@ -34,9 +34,7 @@ CONTRACT = Contract(
         Column("buyer", "VARCHAR", "Buyer.", references="shop.buyer.id", null_limit=Decimal("0.5")),
         Column("score", "DOUBLE", "Score."),
     ),
-    rules=(
-        SqlRule("cheap_a", "An a above 10.", "count(*) FILTER (WHERE kind = 'a' AND price > 10)", "accuracy"),
-    ),
+    rules=(SqlRule("cheap_a", "An a above 10.", "count(*) FILTER (WHERE kind = 'a' AND price > 10)", "accuracy"),),
 )
 
 GOOD = [
@@ -90,9 +88,7 @@ def test_check_table_when_rows_are_good_then_every_rule_holds() -> None:
         (("2026-01-01", "9", 5, "a", "x", float("inf")), "score.finite"),
     ],
 )
-def test_check_table_when_one_row_is_bad_then_exactly_its_rule_fails(
-    row: tuple[object, ...], rule: str
-) -> None:
+def test_check_table_when_one_row_is_bad_then_exactly_its_rule_fails(row: tuple[object, ...], rule: str) -> None:
     assert faults(evaluate([*GOOD, row])) == {rule}
 
 

@@ -35,9 +35,7 @@ def test_publish_night_when_run_twice_then_the_bytes_are_the_same(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     publish_night(connection, "scores", FIRST, tmp_path / "a")
-    connection.execute(
-        "CREATE OR REPLACE TABLE scores AS SELECT * FROM scores ORDER BY hash(customer_id) DESC"
-    )
+    connection.execute("CREATE OR REPLACE TABLE scores AS SELECT * FROM scores ORDER BY hash(customer_id) DESC")
     publish_night(connection, "scores", FIRST, tmp_path / "b")
     one, two = ((tmp_path / side / "night=2026-01-01" / "part-0.parquet").read_bytes() for side in "ab")
     assert one == two

@@ -101,16 +101,9 @@ def test_replace_rows_when_the_insert_fails_then_the_old_partition_stands(tmp_pa
     warehouse = warehouse_at(tmp_path)
     with warehouse.write() as connection:
         connection.execute("CREATE TABLE t (night INTEGER, a INTEGER)")
-        assert (
-            replace_rows(
-                connection, "t", "SELECT 1 AS night, 7 AS a", where="night = $n", parameters={"n": 1}
-            )
-            == 1
-        )
+        assert replace_rows(connection, "t", "SELECT 1 AS night, 7 AS a", where="night = $n", parameters={"n": 1}) == 1
     with pytest.raises(duckdb.ConversionException), warehouse.write() as connection:
-        replace_rows(
-            connection, "t", "SELECT 1 AS night, CAST('x' AS INTEGER) AS a", {"n": 1}, where="night = $n"
-        )
+        replace_rows(connection, "t", "SELECT 1 AS night, CAST('x' AS INTEGER) AS a", {"n": 1}, where="night = $n")
     assert rows_of(warehouse) == [(1, 7)]
 
 
