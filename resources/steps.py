@@ -26,7 +26,7 @@ def step(body: Body) -> Body:
 
     if inspect.isgeneratorfunction(body):
 
-        @functools.wraps(body)
+        @functools.wraps(measured)
         def generate(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
             try:
                 yield from measured(context, *arguments, **named)
@@ -35,7 +35,7 @@ def step(body: Body) -> Body:
 
         return cast(Body, generate)
 
-    @functools.wraps(body)
+    @functools.wraps(measured)
     def run(context: Any, *arguments: Any, **named: Any) -> Any:
         try:
             return measured(context, *arguments, **named)
