@@ -1,0 +1,59 @@
+"""The nightly feature table as an asset."""
+
+import dagster as dg
+
+from athena_assets.features.feature_contract import feature_contract
+from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
+from athena_assets.lineage import through_views
+from athena_assets.nights import Night
+from athena_assets.predictions.pins import FEATURE_SET, need_pin, read_pins
+from resources.steps import step
+from resources.tables import ensure_table, materialisation, table_spec
+from resources.warehouse import Warehouse, replace_rows
+
+GROUP = "features"
+
+
+def build_feature_table(
+    feature_set: FeatureSet, nights: dg.PartitionsDefinition, deps: list[dg.AssetKey]
+) -> dg.AssetsDefinition:
+    """`features.customer_features`: every available feature of every active customer, one partition per night.
+
+    deps: the clean tables that the features read, and the night's pins.
+    """
+    contract = feature_contract(feature_set)
+    spec = table_spec(
+        contract,
+        group=GROUP,
+        stage="pipeline",
+        kinds=("duckdb", "sql"),
+        deps=deps,
+        code_version=feature_set.version,
+        partitions_def=nights,
+    )
+
+    @dg.multi_asset(name="customer_features", specs=[spec], pool="warehouse")
+    @step
+    def customer_features(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        night = Night.parse(context.partition_key)
+        select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.sql(ACTIVE_CUSTOMERS)})"
+        parameters = {**feature_set.parameters(night.as_of, night.cutoff), "night": night.day}
+        with warehouse.write() as connection:
+            need_pin(read_pins(connection, night), FEATURE_SET, feature_set.version, night)
+            ensure_table(connection, contract)
+            rows = replace_rows(connection, contract.address, select, parameters, where="night = CAST($night AS DATE)")
+        context.log.info("%d customers, %d features", rows, len(feature_set.columns))
+        return materialisation(
+            contract,
+            rows,
+            lineage=through_views(feature_set.lineage),
+            figures={
+                "customers": rows,
+                "features": len(feature_set.columns),
+                "unavailable": dg.MetadataValue.json(dict(feature_set.unavailable)),
+                "feature_set_version": feature_set.version,
+            },
+            data_version=feature_set.version,
+        )
+
+    return customer_features

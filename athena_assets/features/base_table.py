@@ -1,0 +1,68 @@
+"""The tables that features read, each seen through one `base/<table>.sql`.
+
+A base text turns a canonical table into the rows that a night could have seen (`ts < $as_of AND known_at <= $cutoff`)
+and gives its columns the names that features are written in, so that "a purchase" is said once.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from athena_assets.features.definition import InvalidFeature, refuse, split_header
+
+BASES = Path(__file__).parent / "base"
+
+
+class BaseTable(BaseModel):
+    """One base text and what its header declares."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    source: str
+    """Address of the view that it reads, the only one."""
+    version_key: str | None
+    """Column that a corrected delivery repeats with a later known_at; null where features handle versions."""
+    grain: str
+    columns: dict[str, str]
+    sql: str
+
+    def text(self, *, corrected: bool) -> str:
+        """The SQL of the base rows.
+
+        corrected: rows may be delivered again with the same `version_key` and a later `known_at`; of those
+        known at the cutoff only the last counts, whatever its event time. It costs a sort by key,
+        so it is only paid for where the source declares that it corrects.
+        """
+        if not corrected:
+            return self.sql
+        if self.version_key is None:
+            raise InvalidFeature(
+                f"table {self.table} cannot hold corrected rows",
+                expected="a table whose base header names a version_key",
+                found="version_key: null",
+            )
+        latest = (
+            f"(SELECT * FROM {self.source} WHERE known_at <= CAST($cutoff AS TIMESTAMP) "
+            f"QUALIFY row_number() OVER (PARTITION BY {self.version_key} ORDER BY known_at DESC) = 1)"
+        )
+        return self.sql.replace(f"FROM {self.source}", f"FROM {latest}")
+
+
+@cache
+def load_bases(folder: Path = BASES) -> dict[str, BaseTable]:
+    """Every base table by name; raises `InvalidFeature` for a file that does not say what it must."""
+    bases = {}
+    for path in sorted(folder.glob("*.sql")):
+        header, body = split_header(path)
+        try:
+            base = BaseTable(**header, sql=body)
+        except ValidationError as error:
+            raise refuse(path, error) from None
+        if base.table != path.stem:
+            raise InvalidFeature(f"{path.name}: key table", expected=path.stem, found=base.table)
+        if f"FROM {base.source}" not in base.sql:
+            raise InvalidFeature(f"{path.name}: key source", expected=f"SQL that says FROM {base.source}", found=body)
+        bases[base.table] = base
+    return bases

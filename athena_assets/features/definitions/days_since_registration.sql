@@ -1,0 +1,20 @@
+/* ---
+name: days_since_registration
+description: >-
+  Calendar days from registration (the first order, where the retailer keeps no register) to as_of.
+table: customers
+dtype: INTEGER
+unit: days
+window: none
+null_policy: "null means not in the register"
+bounds: [1, 36500]
+owner: customer-data
+since: 1.0.0
+words:
+  phrase: days since registration
+  pivot: 365
+  high: "registered {value} days ago"
+  low: "registered only {value} days ago"
+  missing: "not in the register"
+--- */
+max(days_registered)

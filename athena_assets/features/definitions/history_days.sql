@@ -1,0 +1,21 @@
+/* ---
+name: history_days
+description: >-
+  Days from the first order of the whole retailer to as_of, at most 365: how much of the past the
+  windows could see.
+table: context
+dtype: INTEGER
+unit: days
+window: 365 days
+null_policy: "null means no order of the retailer known"
+bounds: [1, 365]
+owner: customer-insight
+since: 1.0.0
+words:
+  phrase: days of history seen
+  pivot: 365
+  high: "{value} days of history seen"
+  low: "only {value} days of history seen"
+  missing: "no history known"
+--- */
+least(retailer_days, 365)

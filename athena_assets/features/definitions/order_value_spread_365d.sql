@@ -1,0 +1,27 @@
+/* ---
+name: order_value_spread_365d
+description: >-
+  Sample standard deviation of the value of purchases in the 365 days before as_of, from exact sums
+  of values and squares.
+table: orders
+dtype: DOUBLE
+unit: currency
+window: 365 days
+null_policy: "null means fewer than two purchases in 365 days"
+bounds: [0, null]
+owner: customer-insight
+since: 1.0.0
+words:
+  phrase: spread of order values
+  pivot: 100
+  high: "order values vary by {value}"
+  low: "order values vary by only {value}"
+  missing: "fewer than two orders in 365 days"
+--- */
+sqrt(
+    CAST(
+        count(*) FILTER (WHERE is_purchase AND days_ago <= 365) * sum(total_order_amount * total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365)
+        - sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365) * sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365)
+    AS DOUBLE)
+    / nullif(count(*) FILTER (WHERE is_purchase AND days_ago <= 365) * (count(*) FILTER (WHERE is_purchase AND days_ago <= 365) - 1), 0)
+)

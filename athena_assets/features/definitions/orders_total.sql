@@ -1,0 +1,19 @@
+/* ---
+name: orders_total
+description: >-
+  Purchases in all the history that the night could have seen; returns are not counted.
+table: orders
+dtype: INTEGER
+unit: orders
+window: history
+null_policy: "none allowed"
+bounds: [0, 1000000]
+owner: customer-insight
+since: 1.0.0
+words:
+  phrase: orders ever
+  pivot: 5
+  high: "{value} orders so far"
+  low: "only {value} orders so far"
+--- */
+count(*) FILTER (WHERE is_purchase)

@@ -1,0 +1,20 @@
+/* ---
+name: previous_gap_days
+description: >-
+  Calendar days between the last purchase and the one before it; 0 when both were on one day.
+table: orders
+dtype: INTEGER
+unit: days
+window: history
+null_policy: "null means fewer than two purchases"
+bounds: [0, 36500]
+owner: customer-insight
+since: 1.0.0
+words:
+  phrase: days between the last two purchases
+  pivot: 60
+  high: "{value} days between the last two orders"
+  low: "only {value} days between the last two orders"
+  missing: "fewer than two orders so far"
+--- */
+min(days_ago, 2) FILTER (WHERE is_purchase)[2] - min(days_ago) FILTER (WHERE is_purchase)

@@ -1,0 +1,19 @@
+/* ---
+name: service_contacts_90d
+description: >-
+  Service contacts of any topic in the 90 days before as_of.
+table: service_contacts
+dtype: INTEGER
+unit: contacts
+window: 90 days
+null_policy: "none allowed"
+bounds: [0, 10000]
+owner: customer-care
+since: 1.0.0
+words:
+  phrase: service contacts in 90 days
+  pivot: 1
+  high: "{value} service contacts in the last 90 days"
+  low: "only {value} service contacts in the last 90 days"
+--- */
+count(*) FILTER (WHERE days_ago <= 90)

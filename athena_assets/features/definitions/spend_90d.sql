@@ -1,0 +1,20 @@
+/* ---
+name: spend_90d
+description: >-
+  Value of the purchases in the 90 days before as_of, before returns; see returned_value_365d for
+  those.
+table: orders
+dtype: DECIMAL(18,4)
+unit: currency
+window: 90 days
+null_policy: "none allowed"
+bounds: [0, null]
+owner: customer-insight
+since: 1.0.0
+words:
+  phrase: spend in 90 days
+  pivot: 150
+  high: "spent {value} in the last 90 days"
+  low: "spent only {value} in the last 90 days"
+--- */
+coalesce(sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 90), 0)

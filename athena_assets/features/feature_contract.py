@@ -1,0 +1,40 @@
+"""The contract of the nightly feature table: its keys from the contract file, its columns from the registry.
+
+A feature is defined once; its header already says type, bounds and null policy, so the contract takes them from there.
+"""
+
+from decimal import Decimal
+
+from athena_assets.features.feature_set import FeatureSet
+from checks.contract import Column, Contract, load_contract
+
+TABLE = "features.customer_features"
+
+
+def feature_contract(feature_set: FeatureSet) -> Contract:
+    """The contract of `features.customer_features` for the features that this retailer's tables allow."""
+    return load_contract(TABLE).with_columns(feature_columns(feature_set))
+
+
+def feature_columns(feature_set: FeatureSet) -> tuple[Column, ...]:
+    """One contract column per feature of the set, in the set's order."""
+    columns = []
+    for name in feature_set.columns:
+        feature = feature_set.by_name[name]
+        low, high = feature.bounds
+        columns.append(
+            Column(
+                name=name,
+                type=feature.dtype,
+                description=feature.description.strip(),
+                required=not feature.nullable,
+                minimum=_exact(low),
+                maximum=_exact(high),
+                unit=feature.unit,
+            )
+        )
+    return tuple(columns)
+
+
+def _exact(bound: float | None) -> Decimal | None:
+    return None if bound is None else Decimal(str(bound))

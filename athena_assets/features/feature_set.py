@@ -1,0 +1,199 @@
+"""The features that can be computed from the tables at hand, and the one SQL text that computes them."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import cache, cached_property
+from pathlib import Path
+
+from athena_assets.errors import AthenaError, InvalidArgument
+from athena_assets.features.base_table import BaseTable, load_bases
+from athena_assets.features.compiler import CONTEXT, Compiler
+from athena_assets.features.definition import DEFINITIONS, FeatureDefinition, InvalidFeature, parse_definition
+
+_HERE = Path(__file__).parent
+ACTIVE_CUSTOMERS = (_HERE / "active_customers.sql").read_text(encoding="utf-8")
+"""Population of the nightly table: a purchase in the 365 days before as_of."""
+GIVEN_CUSTOMERS = (_HERE / "given_customers.sql").read_text(encoding="utf-8")
+"""Population of a look-up: parameter `$customers`, a list of ids."""
+
+
+class UnknownFeature(AthenaError):
+    """No file under `features/definitions/` has that name."""
+
+
+class UnavailableFeature(AthenaError):
+    """The feature exists, but what it reads does not; says what is missing."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features in a fixed order, ready to be evaluated at any `as_of`.
+
+    `columns` are the features of the set; `unavailable` maps the names of the others to the reason.
+    """
+
+    features: tuple[FeatureDefinition, ...]
+    columns: tuple[str, ...]
+    unavailable: Mapping[str, str]
+    bases: Mapping[str, BaseTable]
+    business_country: str | None
+    corrected: frozenset[str]
+
+    @cached_property
+    def by_name(self) -> dict[str, FeatureDefinition]:
+        """Definition of every available feature."""
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """DDL type of each column of the set."""
+        return {name: self.by_name[name].dtype for name in self.columns}
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change exactly when a value could: text, types or constants."""
+        # Descriptions, owners and bounds are left out: a better wording must not make a model look outdated.
+        body = repr((self.sql("SELECT customer_id FROM population_of_the_model"), self.business_country))
+        return hashlib.sha256(body.encode()).hexdigest()[:12]
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        return Compiler(self._needed(), self.bases, self.corrected)
+
+    def _needed(self) -> list[FeatureDefinition]:
+        """The set's features and those they refer to: nothing else is computed."""
+        needed: dict[str, FeatureDefinition] = {}
+
+        def add(name: str) -> None:
+            if name not in needed:
+                needed[name] = self.by_name[name]
+                for reference in self.by_name[name].references:
+                    add(reference)
+
+        for name in self.columns:
+            add(name)
+        return list(needed.values())
+
+    def sql(self, population_sql: str, *, restrict: bool = False) -> str:
+        """One SELECT of `customer_id`, `as_of` and `columns`, ordered by customer.
+
+        Its parameters are `parameters(...)` and whatever the population has of its own.
+        population_sql: a query with a column `customer_id`, one row per customer.
+        restrict: scan only those customers' rows; same values, right for few customers.
+        """
+        return self._compiler.text(population_sql, columns=self.columns, restrict=restrict)
+
+    def parameters(self, as_of: datetime, cutoff: datetime) -> dict[str, object]:
+        """Values of the text's parameters; raises `InvalidArgument` unless as_of is a midnight at or before cutoff."""
+        if as_of.time() != time() or as_of.tzinfo is not None:
+            raise InvalidArgument(
+                f"features cannot be evaluated at {as_of}",
+                expected="midnight in business-local time: windows are whole days",
+                found=as_of.isoformat(),
+            )
+        if cutoff < as_of:
+            raise InvalidArgument(
+                f"features at {as_of} cannot be known at {cutoff}",
+                expected="a cutoff at or after as_of",
+                found=cutoff.isoformat(),
+            )
+        values: dict[str, object] = {"as_of": as_of, "cutoff": cutoff}
+        if any(feature.table == "customers" for feature in self._needed()):
+            values["business_country"] = self.business_country
+        return values
+
+    def select(self, names: Sequence[str]) -> "FeatureSet":
+        """The set with only these columns, in this order: a model's feature list.
+
+        Raises `UnknownFeature` or `UnavailableFeature`.
+        """
+        for name in names:
+            if name in self.unavailable:
+                raise UnavailableFeature(
+                    f"feature {name} is unavailable",
+                    expected="what it reads, delivered by the source",
+                    found=self.unavailable[name],
+                    next_command="take it off the model's feature list, or load a source that delivers it",
+                )
+            if name not in self.by_name:
+                raise UnknownFeature(
+                    f"there is no feature {name}",
+                    expected=f"one of {', '.join(self.by_name)}",
+                    found=name,
+                    next_command="athena features",
+                )
+        if len(set(names)) != len(names):
+            raise InvalidArgument("a feature is listed twice", expected="each name once", found=", ".join(names))
+        return FeatureSet(
+            self.features, tuple(names), self.unavailable, self.bases, self.business_country, self.corrected
+        )
+
+
+@cache
+def load_definitions(folder: Path = DEFINITIONS) -> tuple[FeatureDefinition, ...]:
+    """Every definition, by name; raises `InvalidFeature` for the first file that is wrong."""
+    return tuple(parse_definition(path) for path in sorted(folder.glob("*.sql")))
+
+
+def load_feature_set(
+    tables_available: Iterable[str],
+    *,
+    business_country: str | None,
+    corrected: Collection[str] = (),
+    folder: Path = DEFINITIONS,
+) -> FeatureSet:
+    """The features that can be computed where these tables exist.
+
+    tables_available: names such as `orders`, `service_contacts`, `campaign_contacts`, `customers`.
+    business_country: the country as it is written in the customers' table; None makes `is_domestic` unavailable.
+    corrected: tables whose rows may be delivered again, corrected, under the same key (see `BaseTable.text`).
+    """
+    bases, definitions = load_bases(), load_definitions(folder)
+    tables = set(tables_available)
+    unknown = (tables | set(corrected)) - set(bases) | ({CONTEXT} & set(corrected))
+    if unknown:
+        raise InvalidArgument(
+            f"features read no table {min(unknown)}", expected=f"some of {', '.join(bases)}", found=min(unknown)
+        )
+    by_name = {definition.name: definition for definition in definitions}
+    unavailable: dict[str, str] = {}
+    for definition in definitions:
+        reason = _missing(definition, by_name, tables, business_country, bases)
+        if reason is not None:
+            unavailable[definition.name] = reason
+    available = tuple(definition for definition in definitions if definition.name not in unavailable)
+    return FeatureSet(
+        features=available,
+        columns=tuple(feature.name for feature in available),
+        unavailable=unavailable,
+        bases=bases,
+        business_country=business_country,
+        corrected=frozenset(corrected) & tables,
+    )
+
+
+def _missing(
+    definition: FeatureDefinition,
+    by_name: Mapping[str, FeatureDefinition],
+    tables: set[str],
+    business_country: str | None,
+    bases: Mapping[str, BaseTable],
+) -> str | None:
+    source = bases[definition.table].source
+    if source.removeprefix("orders.all_") not in tables:
+        return f"the source delivers no {source.removeprefix('orders.all_')} (reads {source})"
+    if definition.name == "is_domestic" and business_country is None:
+        return "the business country is not declared"
+    for reference in definition.references:
+        if reference not in by_name:
+            raise InvalidFeature(
+                f"feature {definition.name} refers to {{{reference}}}",
+                expected=f"one of {', '.join(by_name)}",
+                found=reference,
+            )
+        reason = _missing(by_name[reference], by_name, tables, business_country, bases)
+        if reason is not None:
+            return f"builds on {reference}: {reason}"
+    return None
