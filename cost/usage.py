@@ -1,0 +1,201 @@
+"""Usage: what ran, for whom, and how much of what it used. Read and append; prices come later.
+
+The store is SQLite because several processes write to it at once while the warehouse admits one; the table
+`cost.usage` of the warehouse is a copy of its rows, made by the cost assets.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from athena_assets.errors import AthenaError
+from cost.period import Month
+
+UNITS = {
+    "cpu": "Microseconds",
+    "wall": "Microseconds",
+    "peak_memory": "Bytes",
+    "bytes_read": "Bytes",
+    "bytes_written": "Bytes",
+    "rows_in": "Rows",
+    "rows_out": "Rows",
+    "stored_bytes": "Bytes",
+}
+"""Every meter and its unit; quantities are integers in that unit."""
+
+STAGES = ("pipeline", "training", "inference", "experimentation", "monitoring", "serving")
+UNTAGGED_STAGE = "__untagged__"
+"""Stage of a step whose asset carries no `stage` tag: shown by that name until somebody tags it."""
+
+SHARED_MODEL_TAG = "shared"
+"""Value of an asset's `model` tag that says: for every model. Recorded as no model."""
+
+RUN_TOTAL = "__run__"
+"""Step name of a whole run; what is left of it after its steps is `__overhead__`."""
+
+COLUMNS = {
+    "run_id": "VARCHAR",
+    "step": "VARCHAR",
+    "attempt": "INTEGER",
+    "asset_key": "VARCHAR",
+    "partition": "VARCHAR",
+    "model": "VARCHAR",
+    "stage": "VARCHAR",
+    "meter": "VARCHAR",
+    "quantity": "DECIMAL(38,0)",
+    "unit": "VARCHAR",
+    "started_at": "TIMESTAMP",
+    "ended_at": "TIMESTAMP",
+    "basis": "VARCHAR",
+    "outcome": "VARCHAR",
+}
+"""Columns of the warehouse table `cost.usage` and their DuckDB types; timestamps are UTC."""
+
+_SCHEMA_VERSION = 1
+_SCHEMA = Path(__file__).parent / "sql" / "usage_store.sql"
+_WAIT_SECONDS = 30.0
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class UsageUnavailable(AthenaError):
+    """The usage store is missing, of another version, or stays locked."""
+
+
+class InvalidUsage(AthenaError):
+    """A usage row that cannot be right."""
+
+
+@dataclass(frozen=True, order=True)
+class Usage:
+    """One row of `cost.usage`; field meanings and units are in `sql/usage_store.sql`."""
+
+    run_id: str
+    step: str
+    attempt: int
+    asset_key: str | None
+    partition: str | None
+    model: str | None
+    stage: str
+    meter: str
+    quantity: int
+    unit: str
+    started_at: datetime
+    ended_at: datetime
+    basis: str
+    outcome: str
+
+    def __post_init__(self) -> None:
+        if UNITS.get(self.meter) != self.unit:
+            raise InvalidUsage(
+                f"the meter {self.meter!r} of step {self.step!r} has no unit {self.unit!r}",
+                expected=", ".join(f"{meter} in {unit}" for meter, unit in UNITS.items()),
+                found=f"{self.meter} in {self.unit}",
+            )
+        if self.stage not in (*STAGES, UNTAGGED_STAGE):
+            raise InvalidUsage(
+                f"the step {self.step!r} has an unknown stage",
+                expected=", ".join(STAGES),
+                found=self.stage,
+                next_command="set the asset's `stage` tag to one of the stages",
+            )
+        if self.quantity < 0 or self.ended_at < self.started_at:
+            raise InvalidUsage(
+                f"usage of step {self.step!r} ({self.meter}) runs backwards",
+                expected="a quantity of at least 0, and an end not before the start",
+                found=f"{self.quantity} {self.unit} from {self.started_at} to {self.ended_at}",
+            )
+
+
+def append(path: Path, rows: Sequence[Usage]) -> None:
+    """Add rows to the store at `path` in one transaction, creating it on first use.
+
+    Safe from several processes. Raises `UsageUnavailable` when the store stays locked for 30 s or belongs
+    to another version.
+    """
+    values = [_to_store(row) for row in rows]
+    marks = ",".join("?" * len(fields(Usage)))
+    with closing(_connect(path)) as store, store:
+        store.execute("BEGIN IMMEDIATE")
+        store.executemany(f"INSERT INTO usage VALUES ({marks})", values)
+
+
+def load(path: Path, month: Month) -> list[Usage]:
+    """Usage that started in `month` (UTC), ordered; raises `UsageUnavailable` when there is no store."""
+    if not path.exists():
+        raise UsageUnavailable(
+            "nothing has been metered yet",
+            expected=f"the usage store {path.name} in the folder {path.parent.name} of the home",
+            found="no file",
+            next_command="athena night",
+        )
+    query = (
+        "SELECT * FROM usage WHERE started_at >= ? AND started_at < ? ORDER BY run_id, step, attempt, meter, started_at"
+    )
+    with closing(_connect(path)) as store:
+        found = store.execute(query, (_stamp(month.start), _stamp(month.end))).fetchall()
+    return [_from_store(row) for row in found]
+
+
+def warehouse_rows(rows: Iterable[Usage]) -> list[tuple[object, ...]]:
+    """Rows for `cost.usage`, in the order of `COLUMNS`; timestamps as naive UTC."""
+    return [
+        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in astuple(row))
+        for row in sorted(rows, key=lambda row: (row.run_id, row.step, row.attempt, row.meter, row.started_at))
+    ]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        store = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        try:
+            _prepare(store, path)
+        except sqlite3.OperationalError as error:
+            store.close()
+            # Switching a new file to WAL ignores the busy timeout, so two first users may collide here.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise UsageUnavailable(f"the usage store {path.name} cannot be opened", found=str(error)) from error
+            time.sleep(0.01)
+        except BaseException:
+            store.close()
+            raise
+        else:
+            return store
+
+
+def _prepare(store: sqlite3.Connection, path: Path) -> None:
+    version = store.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, _SCHEMA_VERSION):
+        raise UsageUnavailable(
+            f"the usage store {path.name} was written by another version of Athena",
+            expected=f"schema version {_SCHEMA_VERSION}",
+            found=f"schema version {version}",
+            next_command="move the file aside; its rows stay readable with sqlite3",
+        )
+    if version == 0:
+        store.execute("PRAGMA journal_mode=WAL")
+        store.execute("BEGIN IMMEDIATE")
+        store.execute(_SCHEMA.read_text())
+        store.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        store.execute("COMMIT")
+    store.execute("PRAGMA synchronous=NORMAL")
+
+
+def _to_store(row: Usage) -> tuple[object, ...]:
+    return tuple(_stamp(value) if isinstance(value, datetime) else value for value in astuple(row))
+
+
+def _from_store(row: tuple[object, ...]) -> Usage:
+    values = dict(zip((field.name for field in fields(Usage)), row, strict=True))
+    for name in ("started_at", "ended_at"):
+        values[name] = datetime.strptime(str(values[name]), _STAMP).replace(tzinfo=UTC)
+    return Usage(**values)  # type: ignore[arg-type]  # SQLite's columns carry the types of the fields
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime(_STAMP)
