@@ -1,0 +1,88 @@
+"""The manifest of a delivery: which files came, for which nights, with what in them."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from athena_assets.sources.errors import ManifestDamaged
+from athena_assets.sources.source import DeliveredAs, DeliveryKind
+
+
+class DeliveredFile(BaseModel):
+    """One file of a delivery.
+
+    `amount` is the exact sum of its parsed rows' money. `read_from` is the conversion that is read in the
+    file's place (xlsx, other encodings), relative to the landing zone, with `read_sha256`; None where the
+    file is read as it came. `rows_before` counts the rows of the table's earlier files in the delivery.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    path: str
+    sha256: str
+    rows: int
+    rows_before: int
+    unparsed_rows: int
+    amount: Decimal
+    read_from: str | None = None
+    read_sha256: str | None = None
+
+
+class Delivery(BaseModel):
+    """One delivery, as its manifest states it. Nights are inclusive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delivery_id: str
+    source: str
+    kind: DeliveryKind
+    first_night: date
+    last_night: date
+    registered_at: datetime
+    files: tuple[DeliveredFile, ...]
+
+    def files_of(self, table: str) -> tuple[DeliveredFile, ...]:
+        """The files of one raw table, in reading order."""
+        return tuple(file for file in self.files if file.table == table)
+
+    @property
+    def as_delivered(self) -> DeliveredAs:
+        """What each of its rows needs to know of it."""
+        return DeliveredAs(self.delivery_id, self.kind, self.first_night, self.last_night)
+
+    def covers(self, day: date) -> bool:
+        """Whether the night of that day lies in it."""
+        return self.first_night <= day <= self.last_night
+
+    def to_json(self) -> str:
+        """The manifest's text: the same delivery gives the same bytes."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def read_manifest(path: Path) -> Delivery:
+    """The delivery of one manifest; raises `ManifestDamaged` naming the file."""
+    try:
+        return Delivery.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise ManifestDamaged(
+            f"manifest {path.name} cannot be read",
+            expected="a manifest that athena load wrote",
+            found=str(error).splitlines()[0],
+            next_command=f"remove {path} and load the delivery again",
+        ) from None
+
+
+def delivery_id_of(source: str, kind: DeliveryKind, night: date | None, files: Iterable[tuple[str, str]]) -> str:
+    """A name made of the source and of what was delivered: `(table, sha256)` of every file.
+
+    A nightly delivery's night is part of it, because two nights without a sale have the same bytes.
+    """
+    digest = hashlib.sha256()
+    for part in (source, kind, night.isoformat() if night else "", *(f"{t}={s}" for t, s in sorted(files))):
+        digest.update(part.encode() + b"\n")
+    return f"{source}-{digest.hexdigest()[:16]}"

@@ -1,0 +1,55 @@
+"""The named errors of sources, delivered files and the landing zone."""
+
+from athena_assets.errors import AthenaError
+
+
+class SourceError(AthenaError):
+    """Base of every error about a source or what it delivers."""
+
+
+class UnknownSource(SourceError):
+    """No source has this name."""
+
+
+class MappingInvalid(SourceError):
+    """A mapping YAML does not describe a source."""
+
+
+class UnreadableFile(SourceError):
+    """A delivered file is missing, empty, truncated or not in the format that its name says."""
+
+
+class EncodingUnclear(UnreadableFile):
+    """A text file is neither UTF-8 nor a single-byte encoding throughout."""
+
+
+class ColumnsDiffer(SourceError):
+    """A delivered file lacks a declared column, renames one or brings one that nobody declared."""
+
+
+class TooManyUnparseable(SourceError):
+    """More rows than the declared share do not parse: the file as a whole cannot be trusted."""
+
+
+class AlreadyDelivered(SourceError):
+    """The same content was registered before. `delivery_id` is that earlier delivery."""
+
+    def __init__(self, what: str, *, delivery_id: str, expected: str, found: str, next_command: str) -> None:
+        self.delivery_id = delivery_id
+        super().__init__(what, expected=expected, found=found, next_command=next_command)
+
+
+class DeliveryChanged(SourceError):
+    """A registered file is no longer the one that was registered."""
+
+
+class UnknownDelivery(SourceError):
+    """No such delivery, or no delivery covers the night."""
+
+
+class ManifestDamaged(SourceError):
+    """A manifest in the landing zone cannot be read as one."""
+
+
+class LandingFailed(SourceError):
+    """The landing zone could not be written; nothing of the delivery was kept."""

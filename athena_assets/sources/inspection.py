@@ -1,0 +1,171 @@
+"""What a delivered file holds, found out before anything is registered."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.sources.errors import TooManyUnparseable, UnreadableFile
+from athena_assets.sources.files import (
+    ReadableFile,
+    Shape,
+    damaged,
+    format_of,
+    make_readable,
+    sha256_of,
+    shape_of,
+)
+from athena_assets.sources.source import DeliveredAs, DeliveryKind, RawSelect, Source
+from athena_assets.sources.tables import RAW_TABLES
+
+EXAMPLES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class InspectedFile:
+    """The facts of one delivered file.
+
+    `amount` is the exact sum of the parsed rows' money in the source's currency; `first_night` and
+    `last_night` are those its rows belong to, None where it has none.
+    """
+
+    table: str
+    path: Path
+    sha256: str
+    readable: ReadableFile
+    shape: Shape
+    rows: int
+    unparsed_rows: int
+    amount: Decimal
+    first_night: date | None
+    last_night: date | None
+
+
+def tables_of(source: Source, paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    """The table of each delivered file; folders are opened one level deep, files in name order.
+
+    Raises `UnreadableFile` for a file that no table of the source declares, for a folder without any
+    declared file, and when a delivered table has no file.
+    """
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [file for file in sorted(path.iterdir()) if not file.name.startswith((".", "~"))]
+            matched = [(source.table_of_file(file.name), file) for file in inside if file.is_file()]
+            if not any(table for table, _ in matched):
+                raise UnreadableFile(
+                    f"folder {path.name} holds no file of {source.name}",
+                    expected=_patterns(source),
+                    found=", ".join(file.name for file in inside[:10]) or "an empty folder",
+                    next_command=f"athena load --check --source {source.name} <file or folder>",
+                )
+            found.extend((table, file) for table, file in matched if table is not None)
+            continue
+        format_of(path)
+        table = source.table_of_file(path.name)
+        if table is None and len(source.tables) == 1:
+            table = source.tables[0]
+        if table is None:
+            raise UnreadableFile(
+                f"{path.name} is no file of {source.name}", expected=_patterns(source), found=path.name
+            )
+        found.append((table, path))
+    missing = [table for table in source.tables if table not in {name for name, _ in found}]
+    if missing:
+        raise UnreadableFile(
+            f"the delivery of {source.name} lacks {', '.join(missing)}",
+            expected=f"a file for each of {', '.join(source.tables)}",
+            found=", ".join(path.name for _, path in found) or "no file",
+            next_command=f"deliver all tables together: athena load --source {source.name} <folder>",
+        )
+    return sorted(found, key=lambda item: (source.tables.index(item[0]), str(item[1])))
+
+
+def inspect_file(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    table: str,
+    path: Path,
+    *,
+    staging: Path,
+    kind: DeliveryKind,
+    registered_at: datetime,
+    sha256: str | None = None,
+) -> InspectedFile:
+    """Read a file once, from its first row to its last, and state what is in it.
+
+    Raises `UnreadableFile`, `EncodingUnclear`, `ColumnsDiffer`, or `TooManyUnparseable` with examples when
+    more rows than the source's `max_unparsed_share` do not parse. A bulk file of order lines must have rows.
+    """
+    digest = sha256 or sha256_of(path)
+    readable = make_readable(path, staging, stem=digest, delimiter=source.mapping.tables[table].delimiter)
+    shape = shape_of(connection, readable, path.name)
+    today = registered_at.date()
+    provisional = DeliveredAs("inspection", kind, today, today)
+    select = source.raw_select(table, readable, shape, provisional, file_name=path.name)
+    raw = RAW_TABLES[table]
+    event = f"CAST({raw.event_column} AS DATE)" if raw.event_column and not source.reports_known_at else "night"
+    future = f"{raw.event_column} > $registered_at" if raw.event_column else "false"
+    with reading(path.name, readable.path):
+        row = connection.execute(
+            f"""WITH rows AS ({select.sql})
+            SELECT count(*), count(parse_error), coalesce(sum({raw.amount or 0}), 0),
+                min({event}) FILTER (WHERE parse_error IS NULL AND NOT coalesce({future}, false)),
+                max({event}) FILTER (WHERE parse_error IS NULL AND NOT coalesce({future}, false))
+            FROM rows""",
+            {**select.parameters, **({"registered_at": registered_at} if raw.event_column else {})},
+        ).fetchall()[0]
+    rows, unparsed = int(row[0]), int(row[1])
+    if rows == 0 and kind == "bulk" and table == "order_lines":
+        raise UnreadableFile(
+            f"{path.name} holds no rows",
+            expected="order lines below the header",
+            found=f"a header of {len(shape.columns)} columns and nothing else",
+            next_command="deliver the file again, complete",
+        )
+    if unparsed > rows * source.mapping.max_unparsed_share:
+        raise _too_many(connection, source, path, readable, select, rows, unparsed)
+    return InspectedFile(table, path, digest, readable, shape, rows, unparsed, Decimal(str(row[2])), row[3], row[4])
+
+
+@contextmanager
+def reading(delivered_name: str, path: Path) -> Iterator[None]:
+    """Turn DuckDB's complaint about a file's bytes into `UnreadableFile`; lack of memory stays itself."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        raise damaged(delivered_name, path, error) from None
+
+
+def _too_many(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    path: Path,
+    readable: ReadableFile,
+    select: RawSelect,
+    rows: int,
+    unparsed: int,
+) -> TooManyUnparseable:
+    with reading(path.name, readable.path):
+        examples = connection.execute(
+            f"SELECT source_row, parse_error FROM ({select.sql}) WHERE parse_error IS NOT NULL "
+            f"ORDER BY source_row LIMIT {EXAMPLES_SHOWN}",
+            select.parameters,
+        ).fetchall()
+    shown = "; ".join(f"row {number}: {fault}" for number, fault in examples)
+    return TooManyUnparseable(
+        f"{path.name}: {unparsed} of {rows} rows do not parse",
+        expected=f"at most {source.mapping.max_unparsed_share:.2%} (max_unparsed_share in {source.declared_in})",
+        found=shown,
+        next_command="correct the file, or declare the form that its values have (formats, nulls)",
+    )
+
+
+def _patterns(source: Source) -> str:
+    return "; ".join(f"{name}: {' '.join(source.mapping.tables[name].files)}" for name in source.tables)

@@ -1,0 +1,292 @@
+"""The landing zone `<home>/landing/`: what was delivered, when, and proof that it is still the same.
+
+    deliveries/<delivery_id>.json   one manifest per delivery, written last and atomically
+    converted/<sha256>.parquet|csv  what is read in place of an xlsx or of text in another encoding
+
+A delivered file stays where it is; its manifest holds its SHA-256, and nothing is read from it that does
+not match. A delivery exists when its manifest does: whatever fails before leaves nothing that is read.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.nights import Night
+from athena_assets.sources.deliveries import DeliveredFile, Delivery, delivery_id_of, read_manifest
+from athena_assets.sources.errors import (
+    AlreadyDelivered,
+    DeliveryChanged,
+    LandingFailed,
+    UnknownDelivery,
+    UnreadableFile,
+)
+from athena_assets.sources.files import ReadableFile, sha256_of, shape_of
+from athena_assets.sources.inspection import InspectedFile, inspect_file, tables_of
+from athena_assets.sources.source import DeliveryKind, RawSelect, Source
+from athena_assets.sources.tables import RAW_TABLES
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The landing zone of one home, for every source."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, home: Path) -> "Landing":
+        """The landing zone of a home."""
+        return cls(home / "landing")
+
+    @property
+    def _manifests(self) -> Path:
+        return self.root / "deliveries"
+
+    def deliveries(self, source: str | None = None) -> tuple[Delivery, ...]:
+        """Every delivery (of one source), bulk before nightly, by night; raises `ManifestDamaged`."""
+        if not self._manifests.is_dir():
+            return ()
+        found = [read_manifest(path) for path in sorted(self._manifests.glob("*.json"))]
+        chosen = [delivery for delivery in found if source in (None, delivery.source)]
+        return tuple(sorted(chosen, key=lambda d: (d.kind, d.first_night, d.last_night, d.delivery_id)))
+
+    def bulk(self, source: str) -> tuple[Delivery, ...]:
+        """The bulk deliveries of a source; raises `UnknownDelivery` when there is none."""
+        found = tuple(delivery for delivery in self.deliveries(source) if delivery.kind == "bulk")
+        if not found:
+            raise self._nothing(source, f"{source} has no history in the landing zone", "a bulk delivery")
+        return found
+
+    def for_night(self, source: str, night: Night) -> Delivery:
+        """The nightly delivery of a night; raises `UnknownDelivery` saying what there is instead.
+
+        Several nightly deliveries of one night cannot be told apart by partition: registering refuses them.
+        """
+        for delivery in self.deliveries(source):
+            if delivery.kind == "nightly" and delivery.covers(night.day):
+                return delivery
+        raise self._nothing(
+            source, f"night {night.key} of {source} has not been delivered", f"a delivery of {night.key}"
+        )
+
+    def covering(self, source: str, night: Night) -> tuple[Delivery, ...]:
+        """Every delivery, bulk or nightly, whose nights include this one; empty when there is none."""
+        return tuple(delivery for delivery in self.deliveries(source) if delivery.covers(night.day))
+
+    def register(
+        self,
+        source: Source,
+        paths: Sequence[Path],
+        *,
+        kind: DeliveryKind,
+        registered_at: datetime,
+        first_night: Night | None = None,
+        last_night: Night | None = None,
+    ) -> Delivery:
+        """Inspect the files of one delivery and record it; either all of it is recorded or nothing.
+
+        A nightly delivery needs its night (`last_night`). A bulk delivery's nights are, unless given, those
+        of its first row and of its last one that is not after `registered_at` (business-local wall clock).
+
+        Raises the errors of `inspect_file`, and `AlreadyDelivered` for a file that was registered before.
+        """
+        if kind == "nightly" and last_night is None:
+            raise UnknownDelivery(
+                f"a nightly delivery of {source.name} came without its night",
+                expected="the night that the files cover",
+                found="none",
+                next_command="athena load --night YYYY-MM-DD <files>",
+            )
+        night = last_night.day if kind == "nightly" and last_night is not None else None
+        pairs = [(table, path.resolve(), sha256_of(path)) for table, path in tables_of(source, paths)]
+        identity = delivery_id_of(source.name, kind, night, ((table, sha) for table, _, sha in pairs))
+        self._refuse_repeated(source, identity, pairs, night)
+        with self._staging(identity) as staging, duckdb.connect(config={"threads": 2}) as connection:
+            files = [
+                inspect_file(
+                    connection,
+                    source,
+                    table,
+                    path,
+                    staging=staging,
+                    kind=kind,
+                    registered_at=registered_at,
+                    sha256=sha,
+                )
+                for table, path, sha in pairs
+            ]
+            first, last = nights_of(source, files, night, first_night, last_night)
+            delivery = Delivery(
+                delivery_id=identity,
+                source=source.name,
+                kind=kind,
+                first_night=first,
+                last_night=last,
+                registered_at=registered_at,
+                files=tuple(self._delivered(files)),
+            )
+            self._keep(staging, delivery)
+        return delivery
+
+    def verified(self, file: DeliveredFile) -> Path:
+        """The path to read a registered file from; raises `DeliveryChanged` when its bytes are others."""
+        for path, sha in self._paths(file):
+            if not path.is_file():
+                raise _changed(path, sha, "no such file")
+            found = sha256_of(path)
+            if found != sha:
+                raise _changed(path, sha, f"SHA-256 {found[:16]}...")
+        return self._paths(file)[-1][0]
+
+    def raw_selects(
+        self, connection: duckdb.DuckDBPyConnection, source: Source, delivery: Delivery, table: str
+    ) -> tuple[RawSelect, ...]:
+        """One SELECT of raw rows per file of the table, each file verified first.
+
+        Raises `DeliveryChanged`, and `ColumnsDiffer` when the declaration changed since registration.
+        """
+        selects = []
+        for file in delivery.files_of(table):
+            path = self.verified(file)
+            suffix = "parquet" if path.suffix == ".parquet" else "csv"
+            readable = ReadableFile(path, suffix, source.mapping.tables[table].delimiter)
+            name = Path(file.path).name
+            shape = shape_of(connection, readable, name)
+            selects.append(
+                source.raw_select(
+                    table,
+                    readable,
+                    shape,
+                    delivery.as_delivered,
+                    file_name=name,
+                    rows_before=file.rows_before,
+                )
+            )
+        return tuple(selects)
+
+    def _paths(self, file: DeliveredFile) -> tuple[tuple[Path, str], ...]:
+        """What has to be unchanged: the file as delivered, then its conversion where it has one."""
+        original = (Path(file.path), file.sha256)
+        if file.read_from is None or file.read_sha256 is None:
+            return (original,)
+        return (original, (self.root / file.read_from, file.read_sha256))
+
+    def _delivered(self, files: Sequence[InspectedFile]) -> Iterator[DeliveredFile]:
+        rows_before: dict[str, int] = {}
+        for file in files:
+            converted = file.readable.path != file.path
+            yield DeliveredFile(
+                table=file.table,
+                path=str(file.path),
+                sha256=file.sha256,
+                rows=file.rows,
+                rows_before=rows_before.get(file.table, 0),
+                unparsed_rows=file.unparsed_rows,
+                amount=file.amount,
+                read_from=f"converted/{file.readable.path.name}" if converted else None,
+                read_sha256=sha256_of(file.readable.path) if converted else None,
+            )
+            rows_before[file.table] = rows_before.get(file.table, 0) + file.rows
+
+    @contextmanager
+    def _staging(self, identity: str) -> Iterator[Path]:
+        """A folder for conversions, gone afterwards whatever happens."""
+        folder = self.root / f".staging-{identity}"
+        try:
+            yield folder
+        except OSError as error:
+            raise LandingFailed(
+                "the landing zone cannot be written",
+                expected=f"room and permission in {self.root}",
+                found=str(error),
+                next_command="athena doctor",
+            ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _keep(self, staging: Path, delivery: Delivery) -> None:
+        """Move conversions into place, then the manifest: the last step makes the delivery exist."""
+        if staging.is_dir():
+            (self.root / "converted").mkdir(parents=True, exist_ok=True)
+            for path in sorted(staging.iterdir()):
+                os.replace(path, self.root / "converted" / path.name)
+        self._manifests.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(parents=True, exist_ok=True)
+        written = staging / "manifest.json"
+        with written.open("w", encoding="utf-8") as file:
+            file.write(delivery.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(written, self._manifests / f"{delivery.delivery_id}.json")
+
+    def _refuse_repeated(
+        self, source: Source, identity: str, pairs: Sequence[tuple[str, Path, str]], night: date | None
+    ) -> None:
+        earlier = self.deliveries(source.name)
+        for delivery in earlier:
+            known = {f.sha256 for f in delivery.files if f.rows and RAW_TABLES[f.table].event_column}
+            repeated = [path for _, path, sha in pairs if sha in known]
+            if delivery.delivery_id == identity or repeated:
+                raise AlreadyDelivered(
+                    f"{(repeated or [pairs[0][1]])[0].name} was delivered before",
+                    delivery_id=delivery.delivery_id,
+                    expected="content that no earlier delivery brought",
+                    found=f"delivery {delivery.delivery_id}, registered at {delivery.registered_at.isoformat()}, "
+                    f"nights {delivery.first_night} to {delivery.last_night}",
+                    next_command="nothing to do: its rows are already there",
+                )
+            if night is not None and delivery.kind == "nightly" and delivery.covers(night):
+                raise AlreadyDelivered(
+                    f"night {night} of {source.name} was delivered before, with other content",
+                    delivery_id=delivery.delivery_id,
+                    expected="one delivery per night; later facts come with a later night",
+                    found=f"delivery {delivery.delivery_id}",
+                    next_command="deliver the corrected rows with the next night",
+                )
+
+    def _nothing(self, source: str, what: str, expected: str) -> UnknownDelivery:
+        spans = [f"{d.kind} {d.first_night} to {d.last_night}" for d in self.deliveries(source)]
+        return UnknownDelivery(
+            what,
+            expected=expected,
+            found="; ".join(spans[-5:]) or "no delivery at all",
+            next_command=f"athena load --source {source} <files>",
+        )
+
+
+def nights_of(
+    source: Source,
+    files: Sequence[InspectedFile],
+    night: date | None,
+    first_night: Night | None,
+    last_night: Night | None,
+) -> tuple[date, date]:
+    """First and last night of a delivery; raises `UnreadableFile` when no row tells a night."""
+    if night is not None:
+        return night, night
+    lines = [file for file in files if file.table == "order_lines"]
+    firsts = [file.first_night for file in lines if file.first_night is not None]
+    lasts = [file.last_night for file in lines if file.last_night is not None]
+    if not firsts or not lasts:
+        raise UnreadableFile(
+            f"no order line of {source.name} lies before the moment of delivery",
+            expected="at least one event in the past",
+            found=", ".join(file.path.name for file in lines),
+            next_command="check the dates of the file and the clock of this machine",
+        )
+    first = first_night.day if first_night is not None else min(firsts)
+    return first, (last_night.day if last_night is not None else max(lasts))
+
+
+def _changed(path: Path, sha: str, found: str) -> DeliveryChanged:
+    return DeliveryChanged(
+        f"{path.name} is no longer the file that was registered",
+        expected=f"SHA-256 {sha[:16]}... at {path}",
+        found=found,
+        next_command="put the registered file back, or load the changed one as a delivery of its own",
+    )

@@ -1,0 +1,1 @@
+"""A retailer of your own, declared by one mapping YAML."""

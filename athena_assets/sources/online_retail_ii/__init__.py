@@ -1,0 +1,1 @@
+"""The UCI Online Retail II file, declared as a source."""

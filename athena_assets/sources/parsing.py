@@ -1,0 +1,92 @@
+"""Typed parsing in SQL: text in, value or NULL out, never a guess.
+
+Each function returns a SQL expression over the column alias it is given. A value that does not parse is
+NULL; `what` names the expected form for the row's `parse_error`.
+"""
+
+from athena_assets.sources.mapping import ColumnMapping
+from athena_assets.sources.tables import BOOLEAN, DATE, MONEY, TEXT, TIMESTAMP, WHOLE, RawColumn
+
+WHAT = {
+    TEXT: "a text",
+    WHOLE: "a whole number",
+    MONEY: "an amount with at most four decimals",
+    TIMESTAMP: "a date and time",
+    DATE: "a date",
+    BOOLEAN: "true or false",
+}
+"""The expected form of each type, in the words of `parse_error`."""
+
+_ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$"
+_WHOLE_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
+
+
+def quote_text(value: str) -> str:
+    """A SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def as_text(delivered: str, delivered_type: str, timezone: str) -> str:
+    """The delivered column as trimmed text, blank as NULL; zoned timestamps become local wall clock."""
+    column = quote_name(delivered)
+    if delivered_type == "TIMESTAMP WITH TIME ZONE":
+        column = f"({column} AT TIME ZONE {quote_text(timezone)})"
+    return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
+
+
+def parsed(text: str, column: RawColumn, spec: ColumnMapping, delivered_type: str) -> str:
+    """The typed value of the text expression `text`, which names a column holding trimmed text."""
+    if spec.starts_with is not None:
+        return f"starts_with({text}, {quote_text(spec.starts_with)})"
+    if column.type == TEXT:
+        return _text(text, column, spec)
+    if column.type == WHOLE:
+        if delivered_type in _WHOLE_TYPES:
+            return f"TRY_CAST({text} AS BIGINT)"
+        # DuckDB rounds 12.7 to 13 on its way to BIGINT; a quantity is whole or it is an error.
+        exact = f"TRY_CAST({text} AS DECIMAL(38,12))"
+        return f"CASE WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
+    if column.type == MONEY:
+        # Twelve decimals absorb the noise of binary floats (0.30000000000000004) and still see a fifth
+        # decimal that would be lost: finer money is refused, not rounded.
+        exact = f"TRY_CAST({text} AS DECIMAL(38,12))"
+        rounded = f"TRY_CAST({exact} AS DECIMAL(18,4))"
+        return f"CASE WHEN {exact} = {rounded} THEN {rounded} END"
+    if column.type in (TIMESTAMP, DATE):
+        return f"CAST({_timestamp(text, spec)} AS {column.type})"
+    return f"TRY_CAST({text} AS BOOLEAN)"
+
+
+def constant(column: RawColumn, value: bool | int | str) -> str:
+    """A mapping's constant as a typed SQL literal."""
+    return f"CAST({quote_text(str(value))} AS {column.type})"
+
+
+def _text(text: str, column: RawColumn, spec: ColumnMapping) -> str:
+    value = text
+    if column.name.endswith("_id"):
+        # Spreadsheets turn 17850 into 17850.0; an id has no decimals.
+        value = rf"regexp_replace({value}, '^(\d+)\.0+$', '\1')"
+    if spec.uppercase:
+        value = f"upper({value})"
+    if spec.prefix:
+        value = f"{quote_text(spec.prefix)} || {value}"
+    if spec.nulls:
+        value = f"CASE WHEN {text} NOT IN ({', '.join(map(quote_text, spec.nulls))}) THEN {value} END"
+    return value
+
+
+def _timestamp(text: str, spec: ColumnMapping) -> str:
+    """ISO first, then the declared formats.
+
+    A bare TRY_CAST would read 12/1/10 as year 12 and silently drop a UTC offset, so ISO is matched whole.
+    """
+    iso = f"CASE WHEN regexp_matches({text}, {quote_text(_ISO)}) THEN TRY_CAST({text} AS TIMESTAMP) END"
+    if not spec.formats:
+        return iso
+    return f"coalesce({iso}, try_strptime({text}, [{', '.join(map(quote_text, spec.formats))}]))"
