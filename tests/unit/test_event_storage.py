@@ -140,10 +140,13 @@ def test_watch_when_another_process_writes_then_every_event_is_called_back(
         if len(seen) == 20:
             complete.set()
 
+    wait, go = os.pipe()
+    writer = start_writer(tmp_path / "events", "one", 20, after=lambda: os.read(wait, 1))
     pooled.watch("one", None, record)
-    assert exit_code(start_writer(tmp_path / "events", "one", 20)) == 0
+    os.write(go, b"!")
+    assert exit_code(writer) == 0
 
-    assert complete.wait(10), f"only {seen} arrived"
+    assert complete.wait(5), f"only {seen} arrived"
     assert seen == [str(number) for number in range(20)]
     pooled.end_watch("one", record)
     pooled.store_event(message("one", "after the end"))
@@ -307,7 +310,8 @@ def run_night(home: Path, storage_yaml: str) -> dict[str, object]:
     job = dg.define_asset_job("night", executor_def=dg.in_process_executor)
     definitions = dg.Definitions(assets=[lines, features], asset_checks=[checked], jobs=[job])
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        run = definitions.get_job_def("night").execute_in_process(instance=instance, partition_key="2024-01-05")
+        night = definitions.resolve_job_def("night")
+        run = night.execute_in_process(instance=instance, partition_key="2024-01-05")
         assert run.success
         log = instance.event_log_storage
         keys = [dg.AssetKey("lines"), dg.AssetKey("features")]
@@ -355,12 +359,14 @@ def without_volatile(value: object) -> object:
     return value
 
 
-def start_writer(base_dir: Path, run_id: str, count: int) -> int:
+def start_writer(base_dir: Path, run_id: str, count: int, *, after: Callable[[], object] = lambda: None) -> int:
+    """A process that stores events and dies without closing its files, which would write them a last time."""
+
     def write() -> None:
         storage = PooledSqliteEventLogStorage(str(base_dir))
+        after()
         for number in range(count):
             storage.store_event(message(run_id, str(number)))
-        storage.dispose()
 
     return start(write)
 
