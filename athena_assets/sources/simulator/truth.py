@@ -1,0 +1,128 @@
+"""The hidden truth of a block as tables. It is written where no delivery is, and no pipeline code reads it."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from athena_assets.sources.simulator import schemas
+from athena_assets.sources.simulator.behaviour import BlockEvents
+from athena_assets.sources.simulator.contacts import RESPONSE_WINDOW_DAYS
+from athena_assets.sources.simulator.deliveries import contact_numbers, customer_ids
+from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.simulator.population import (
+    DAYS_PER_YEAR,
+    SEGMENTS,
+    Block,
+    Traits,
+)
+from athena_assets.sources.simulator.probabilities import HiddenState, no_purchase_probability
+from athena_assets.sources.simulator.season import GIFT_SHOPPER
+from athena_assets.sources.simulator.state import NEVER
+
+_EPOCH = date(1970, 1, 1)
+
+TABLES: dict[str, Any] = {
+    "customers": pa.schema(
+        [
+            ("customer_id", pa.string()),
+            ("segment", pa.string()),
+            ("is_gift_shopper", pa.bool_()),
+            ("purchases_per_year", pa.float64()),
+            ("dropouts_per_year", pa.float64()),
+            ("dropped_out_on", pa.date32()),
+            ("true_uplift", pa.float64()),
+        ]
+    ),
+    "snapshots": pa.schema(
+        [
+            ("as_of", pa.date32()),
+            ("customer_id", pa.string()),
+            ("is_customer", pa.bool_()),
+            ("grievance", pa.float64()),
+            ("churn_probability", pa.float64()),
+        ]
+    ),
+    "campaign_contacts": pa.schema(
+        [
+            ("contact_id", pa.string()),
+            ("was_customer", pa.bool_()),
+            ("probability_if_treated", pa.float64()),
+            ("probability_if_held_out", pa.float64()),
+        ]
+    ),
+}
+"""customers: rates before season, grievance and campaigns; `dropped_out_on` is the last day as a customer, NULL
+if still one at the end; `true_uplift` the gain in response probability from a treatment in an average season,
+without grievance, while a customer. snapshots: at 00:00 of `as_of`, every registered customer; the probability of
+no order within `churn_horizon_days` given the hidden state, 1 for those who have left, without complaints and
+campaigns still to come. campaign_contacts: every assignment, also those whose window is open."""
+
+
+def block_truth(parameters: SimulatorParameters, block: Block, traits: Traits, events: BlockEvents) -> dict[str, Any]:
+    """The three truth tables of one block, in the schemas of `TABLES`."""
+    epoch = (parameters.first_day - _EPOCH).days
+    ids = customer_ids(block)
+    left = events.dropped_out != NEVER
+    customers = {
+        "customer_id": ids,
+        "segment": schemas.names(tuple(segment.name for segment in SEGMENTS), traits.segment),
+        "is_gift_shopper": traits.season_kind == GIFT_SHOPPER,
+        "purchases_per_year": traits.purchase_rate * DAYS_PER_YEAR,
+        "dropouts_per_year": traits.dropout_rate * DAYS_PER_YEAR,
+        "dropped_out_on": pa.array(
+            (epoch + np.where(left, events.dropped_out, 0)).astype(np.int32), type=pa.date32(), mask=~left
+        ),
+        "true_uplift": _uplift(traits),
+    }
+    snapshots = [
+        pa.table(
+            {
+                "as_of": schemas.dates(epoch, np.full(snapshot.is_customer.size, snapshot.day)),
+                "customer_id": ids[: snapshot.is_customer.size],
+                "is_customer": snapshot.is_customer,
+                "grievance": snapshot.grievance,
+                "churn_probability": snapshot.churn_probability,
+            },
+            schema=TABLES["snapshots"],
+        )
+        for snapshot in events.snapshots
+    ]
+    contacts = {
+        "contact_id": contact_numbers(block, events.campaigns.number),
+        "was_customer": events.campaigns.was_customer,
+        "probability_if_treated": events.campaigns.probability_if_treated,
+        "probability_if_held_out": events.campaigns.probability_if_held_out,
+    }
+    return {
+        "customers": pa.table(customers, schema=TABLES["customers"]),
+        "snapshots": pa.concat_tables(snapshots),
+        "campaign_contacts": pa.table(contacts, schema=TABLES["campaign_contacts"]),
+    }
+
+
+def _uplift(traits: Traits) -> Any:
+    """Response probability of the treated less that of the held out, season one."""
+    size = traits.segment.size
+    responses = []
+    for lifted_until in (RESPONSE_WINDOW_DAYS, -1):
+        state = HiddenState(
+            purchase_rate=traits.purchase_rate,
+            dropout_rate=traits.dropout_rate,
+            season_kind=np.zeros(size, dtype=np.int64),
+            grievance=np.zeros(size),
+            purchase_lift=np.array([segment.purchase_lift for segment in SEGMENTS])[traits.segment],
+            dropout_lift=np.array([segment.dropout_lift for segment in SEGMENTS])[traits.segment],
+            lifted_until=np.full(size, lifted_until),
+        )
+        silence = no_purchase_probability(
+            state,
+            np.ones((1, RESPONSE_WINDOW_DAYS)),
+            first_day=0,
+            days=RESPONSE_WINDOW_DAYS,
+            grievance_hazard=0.0,
+            grievance_decay=1.0,
+        )
+        responses.append(1 - silence)
+    return responses[0] - responses[1]
