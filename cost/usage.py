@@ -57,6 +57,7 @@ COLUMNS = {
 
 _SCHEMA_VERSION = 1
 _SCHEMA = Path(__file__).parent / "sql" / "usage_store.sql"
+_OF_MONTH = Path(__file__).parent / "sql" / "usage_of_month.sql"
 _WAIT_SECONDS = 30.0
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -124,7 +125,11 @@ def append(path: Path, rows: Sequence[Usage]) -> None:
 
 
 def load(path: Path, month: Month) -> list[Usage]:
-    """Usage that started in `month` (UTC), ordered; raises `UsageUnavailable` when there is no store."""
+    """Everything needed to bill `month` (UTC), ordered; raises `UsageUnavailable` when there is no store.
+
+    That is all usage of the runs that touch the month, since a run's overhead needs its steps on both
+    sides of midnight, and the last storage snapshot before it, since files did not vanish at midnight.
+    """
     if not path.exists():
         raise UsageUnavailable(
             "nothing has been metered yet",
@@ -132,12 +137,15 @@ def load(path: Path, month: Month) -> list[Usage]:
             found="no file",
             next_command="athena night",
         )
-    query = (
-        "SELECT * FROM usage WHERE started_at >= ? AND started_at < ? ORDER BY run_id, step, attempt, meter, started_at"
-    )
+    within = {"start": _stamp(month.start), "end": _stamp(month.end)}
     with closing(_connect(path)) as store:
-        found = store.execute(query, (_stamp(month.start), _stamp(month.end))).fetchall()
+        found = store.execute(_OF_MONTH.read_text(), within).fetchall()
     return [_from_store(row) for row in found]
+
+
+def in_month(rows: Iterable[Usage], month: Month) -> list[Usage]:
+    """The rows that started in the month: what the month's partition of `cost.usage` holds."""
+    return [row for row in rows if month.start <= row.started_at < month.end]
 
 
 def warehouse_rows(rows: Iterable[Usage]) -> list[tuple[object, ...]]:
