@@ -1,0 +1,295 @@
+"""The cleaning engine: from a source's rules to one SELECT per clean table.
+
+The rules decide (rules/*.yaml), the templates compute (sql/*.sql), and this module only puts the two together.
+Statements read `raw.*` and, where it says so, clean tables written earlier in the same list, so they are run in
+order inside one transaction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from athena_assets.nights import Night
+from athena_assets.orders.rules import Rule, RuleSet, rules_for
+from athena_assets.sources.parsing import quote_text
+from athena_assets.sources.source import Source
+from athena_assets.sources.tables import RAW_TABLES
+
+SQL = Path(__file__).parent / "sql"
+
+ENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "customers": ("night", "customer_id", "known_at", "registered_on", "country"),
+    "products": ("night", "product_id", "known_at", "description", "category", "list_price"),
+    "service_contacts": (
+        "night", "contact_id", "customer_id", "contact_ts", "known_at", "topic", "channel", "is_resolved",
+    ),
+    "campaign_contacts": (
+        "night", "contact_id", "campaign_id", "customer_id", "contact_ts", "known_at", "arm", "response",
+    ),
+}  # fmt: skip
+"""Columns of the clean tables that are delivered as they are."""
+
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "orders": ("order_id",),
+    "customers": ("customer_id", "registered_on", "country"),
+    "products": ("product_id", "description", "category", "list_price"),
+    "service_contacts": ("contact_id",),
+    "campaign_contacts": ("contact_id",),
+}
+"""What makes two delivered rows the same fact; a register entry with other content is a new version."""
+
+DERIVED = ("orders", "customers", "products")
+"""Clean tables that are computed from the lines where the source does not deliver them."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is cleaned in one go: the whole bulk history, or one night."""
+
+    night: date | None = None
+
+    @classmethod
+    def history(cls) -> "Scope":
+        """Everything that bulk deliveries brought."""
+        return cls()
+
+    @classmethod
+    def of_night(cls, night: Night) -> "Scope":
+        """One nightly partition."""
+        return cls(night.day)
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the tables that hold the scope."""
+        return "_history" if self.night is None else ""
+
+    @property
+    def condition(self) -> str:
+        """SQL condition on `night` that selects the scope from its tables."""
+        return "true" if self.night is None else "night = $night"
+
+    def parameters_of(self, sql: str) -> dict[str, Any]:
+        """The parameters that the text uses."""
+        return {"night": self.night} if "$night" in sql else {}
+
+
+@dataclass(frozen=True)
+class CleanStatement:
+    """One clean table's SELECT. `target` is the address to insert its rows into, by name."""
+
+    table: str
+    target: str
+    select: str
+    parameters: dict[str, Any]
+
+
+def clean_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]:
+    """The SELECTs of every clean table that the source delivers or lets derive, in order of dependence.
+
+    A target's rows of the scope (`scope.condition`) are to be deleted before its rows are inserted; nothing
+    else of the scope is read while being written. Row order is total and stated in each SELECT.
+    """
+    engine = _Engine(source, scope, rules_for(source.name))
+    texts = {"order_lines": engine.order_lines(), "orders": engine.orders()}
+    for table in ENTITY_COLUMNS:
+        if source.delivers(table):
+            texts[table] = engine.entity(table)
+        elif table in DERIVED:
+            texts[table] = engine.derived(table)
+    texts["quarantine"] = engine.quarantine()
+    texts["accounting"] = engine.accounting()
+    return tuple(
+        CleanStatement(table, f"orders.{table}{scope.suffix}", text, scope.parameters_of(text))
+        for table, text in texts.items()
+    )
+
+
+def reason_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]:
+    """Per delivered table: rows and money per deciding rule, kept ones included (table_name, code, kept, ...)."""
+    engine = _Engine(source, scope, rules_for(source.name))
+    texts = {table: engine.reason_counts(table) for table in source.tables}
+    return tuple(
+        CleanStatement(table, f"raw.{table}{scope.suffix}", text, scope.parameters_of(text))
+        for table, text in texts.items()
+    )
+
+
+@dataclass(frozen=True)
+class _Engine:
+    source: Source
+    scope: Scope
+    rules: RuleSet
+
+    def order_lines(self) -> str:
+        return self._fill("order_lines", table="order_lines", charge_codes=_codes(self._charges()))
+
+    def orders(self) -> str:
+        name = "orders_delivered" if self.source.delivers("orders") else "orders_derived"
+        return self._fill(name, table="orders")
+
+    def entity(self, table: str) -> str:
+        columns = ENTITY_COLUMNS[table]
+        order = ("night", *IDENTITY[table][:1], "known_at")
+        return self._fill("entities", table=table, columns=", ".join(columns), order_by=", ".join(order))
+
+    def derived(self, table: str) -> str:
+        columns = [column for column in ENTITY_COLUMNS[table] if column != "known_at"]
+        return _template(f"{table}_derived", self._common("order_lines", self._earlier(table, columns)))
+
+    def quarantine(self) -> str:
+        parts = []
+        for table in self.source.tables:
+            refused = [rule for rule in self.rules.of(table) if rule.disposition == "quarantine"]
+            cases = " ".join(f"WHEN {quote_text(rule.code)} THEN {quote_text(rule.reason)}" for rule in refused)
+            content = [column.name for column in RAW_TABLES[table].columns]
+            payload = ", ".join(f"{name}: {name}" for name in ("parse_error", "known_at", *content))
+            parts.append(
+                self._fill("quarantine", table=table, reason=f"CASE code {cases} END", payload=f"{{{payload}}}")
+            )
+        return "\nUNION ALL\n".join(parts) + "\nORDER BY night, delivery_id, table_name, source_row"
+
+    def accounting(self) -> str:
+        delivered, kept = [], []
+        for table in self.source.tables:
+            amount = f"coalesce({RAW_TABLES[table].amount or '0'}, 0)"
+            grouped = "GROUP BY night, delivery_id"
+            delivered.append(
+                f"    SELECT night, delivery_id, '{table}' AS table_name, count(*) AS rows_in, 0 AS rows_kept, "
+                f"0 AS rows_quarantined, sum({amount}) AS amount_in, 0 AS amount_kept, 0 AS amount_quarantined\n"
+                f"    FROM raw.{table}{self.scope.suffix} WHERE {self.scope.condition} {grouped}"
+            )
+            rows = f"FROM (\n{self._judged(table)}\n) WHERE code IN ({_codes(self._kept(table))})"
+            money = "sum(amount)"
+            if table == "order_lines":
+                rows = f"FROM {self._clean_lines} WHERE {self.scope.condition}"
+                money = "sum(line_amount)"
+            kept.append(
+                f"    SELECT night, delivery_id, '{table}', 0, count(*), 0, 0, {money}, 0\n    {rows} {grouped}"
+            )
+        union = "\n    UNION ALL\n"
+        return _template(
+            "accounting",
+            {
+                "delivered": union.join(delivered),
+                "kept": union.join(kept),
+                "quarantine": f"orders.quarantine{self.scope.suffix}",
+                "in_scope": self.scope.condition,
+            },
+        )
+
+    def reason_counts(self, table: str) -> str:
+        return self._fill("reason_counts", table=table)
+
+    @property
+    def _clean_lines(self) -> str:
+        return f"orders.order_lines{self.scope.suffix}"
+
+    def _fill(self, template: str, *, table: str, **more: str) -> str:
+        values = {**self._common(table, ""), "table": table, **more}
+        if "{{judged}}" in _text(template):
+            values["judged"] = self._judged(table)
+            values["kept_codes"] = _codes(self._kept(table))
+        return _template(template, values)
+
+    def _common(self, table: str, earlier_rows: str) -> dict[str, str]:
+        return {
+            "raw": f"raw.{table}{self.scope.suffix}",
+            "in_scope": self.scope.condition,
+            "clean_lines": self._clean_lines,
+            "earlier_rows": earlier_rows,
+        }
+
+    def _kept(self, table: str) -> list[Rule]:
+        return [rule for rule in self.rules.of(table) if rule.disposition == "keep"]
+
+    def _charges(self) -> list[Rule]:
+        return [rule for rule in self._kept("order_lines") if not rule.merchandise]
+
+    def _judged(self, table: str) -> str:
+        return self._judged_lines() if table == "order_lines" else self._judged_entities(table)
+
+    def _judged_lines(self) -> str:
+        rules = self.rules.of("order_lines")
+        order_rules = [rule for rule in rules if rule.level == "order"]
+        columns = ["order_id", "product_id", "quantity", "unit_price", "order_ts", "customer_id", "country"]
+        lines = _template(
+            "judged_lines",
+            {
+                **self._common("order_lines", ""),
+                "amount": RAW_TABLES["order_lines"].amount or "0",
+                "earlier_lines": self._earlier("order_lines", columns),
+                "line_code": f"CASE {_cases([rule for rule in rules if rule.level == 'line'])} END",
+                "as": "line_code" if order_rules else "code",
+            },
+        )
+        if not order_rules:
+            return lines
+        kept = self._kept("order_lines")
+        return _template(
+            "judged_by_order",
+            {
+                "lines": lines,
+                "suffix": self.scope.suffix,
+                "in_scope": self.scope.condition,
+                "merchandise_codes": _codes([rule for rule in kept if rule.merchandise]),
+                "line_kept_codes": _codes(kept),
+                "order_cases": _cases(order_rules),
+            },
+        )
+
+    def _judged_entities(self, table: str) -> str:
+        identity = IDENTITY[table]
+        lines = "SELECT NULL AS order_id, CAST(0 AS DECIMAL(18,4)) AS line_amount, true AS is_merchandise WHERE false"
+        if table == "orders":
+            lines = (
+                f"SELECT order_id, line_amount, is_merchandise FROM {self._clean_lines} WHERE {self.scope.condition}"
+            )
+        return _template(
+            "judged_entities",
+            {
+                **self._common(table, self._earlier(table, identity)),
+                "amount": RAW_TABLES[table].amount or "CAST(0 AS DECIMAL(18,4))",
+                "identity": ", ".join(identity),
+                "key": identity[0],
+                "same_identity": " AND ".join(
+                    f"earlier.{name} IS NOT DISTINCT FROM delivered.{name}" for name in identity
+                ),
+                "clean_lines": lines,
+                "lines_of_order": ("line_totals.lines_order_id = delivered.order_id" if table == "orders" else "false"),
+                "code": f"CASE {_cases(self.rules.of(table))} END",
+            },
+        )
+
+    def _earlier(self, table: str, columns: Any) -> str:
+        """What was clean before the scope: nothing for the history, else the history and earlier nights."""
+        names = ", ".join(columns)
+        if self.scope.night is None:
+            return f"SELECT {names} FROM orders.{table} WHERE false"
+        return (
+            f"SELECT {names} FROM orders.{table}_history "
+            f"UNION ALL SELECT {names} FROM orders.{table} WHERE night < $night"
+        )
+
+
+def _cases(rules: Any) -> str:
+    return " ".join(f"WHEN {rule.when} THEN {quote_text(rule.code)}" for rule in rules)
+
+
+def _codes(rules: list[Rule]) -> str:
+    """The rules' codes as a SQL list; an impossible code stands for none, because IN () is no SQL."""
+    return ", ".join(quote_text(rule.code) for rule in rules) or "''"
+
+
+@cache
+def _text(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _template(name: str, values: Mapping[str, str]) -> str:
+    text = _text(name)
+    for key, value in values.items():
+        text = text.replace(f"{{{{{key}}}}}", value)
+    return text

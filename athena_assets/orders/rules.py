@@ -1,0 +1,128 @@
+"""Cleaning rules: read from YAML, checked, in the order in which they decide."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from athena_assets.errors import AthenaError
+
+RULES = Path(__file__).parent / "rules"
+COMMON = "common"
+
+
+class InvalidRules(AthenaError):
+    """A rules file does not decide about every row, or says something it cannot mean."""
+
+
+class Rule(BaseModel):
+    """One rule; the first whose `when` holds decides about a row.
+
+    `merchandise` is false for kept lines that are charges, not goods. A rule of `level` order is tried after
+    the line rules, on the lines they keep, and sees the whole order (`order_total`, `header_total`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    disposition: Literal["keep", "quarantine"]
+    when: str
+    reason: str
+    merchandise: bool = True
+    level: Literal["line", "order"] = "line"
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "Rule":
+        if self.level == "order" and self.disposition == "keep":
+            raise ValueError("a rule of level order can only quarantine")
+        if not self.merchandise and self.disposition == "quarantine":
+            raise ValueError("merchandise is a property of kept lines")
+        return self
+
+
+class Resolution(BaseModel):
+    """Which of several contradicting values a derived table takes, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    applies_to: str
+    choice: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules of one source: per raw table, in order."""
+
+    source: str
+    tables: dict[str, tuple[Rule, ...]]
+    resolutions: tuple[Resolution, ...]
+
+    def of(self, table: str) -> tuple[Rule, ...]:
+        """The rules of a raw table, first to last."""
+        return self.tables[table]
+
+
+@cache
+def rules_for(source: str) -> RuleSet:
+    """The rules of a source: its own file over the common one; a source without a file takes the common rules.
+
+    Raises `InvalidRules` naming file, table and code.
+    """
+    common = {table: _rules(entries, {}, COMMON, table) for table, entries in _document(COMMON)["tables"].items()}
+    if not (RULES / f"{source}.yaml").exists():
+        return RuleSet(source, common, ())
+    document = _document(source)
+    own = {
+        table: _rules(entries, {rule.code: rule for rule in common.get(table, ())}, source, table)
+        for table, entries in document["tables"].items()
+    }
+    resolutions = tuple(Resolution.model_validate(entry) for entry in document.get("resolutions", ()))
+    return RuleSet(source, {**common, **own}, resolutions)
+
+
+def _document(name: str) -> dict[str, dict[str, list[dict[str, object]]]]:
+    document = yaml.safe_load((RULES / f"{name}.yaml").read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("tables"), dict):
+        raise InvalidRules(f"rules/{name}.yaml has no tables", expected="a key `tables` with lists of rules")
+    return document
+
+
+def _rules(entries: list[dict[str, object]], common: dict[str, Rule], name: str, table: str) -> tuple[Rule, ...]:
+    rules = [_rule(entry, common, name, table) for entry in entries]
+    codes = [rule.code for rule in rules]
+    repeated = sorted({code for code in codes if codes.count(code) > 1})
+    if repeated:
+        raise InvalidRules(f"rules/{name}.yaml: {table}: {repeated[0]} stands twice", expected="codes once each")
+    if not rules or rules[-1].when != "true" or rules[-1].level != "line":
+        raise InvalidRules(
+            f"rules/{name}.yaml: {table}: not every row is decided about",
+            expected='a last rule with when: "true"',
+            found=rules[-1].code if rules else "no rule",
+        )
+    return tuple(rules)
+
+
+def _rule(entry: dict[str, object], common: dict[str, Rule], name: str, table: str) -> Rule:
+    if "use" in entry:
+        code = str(entry["use"])
+        if len(entry) > 1 or code not in common:
+            raise InvalidRules(
+                f"rules/{name}.yaml: {table}: `use: {code}` takes over no common rule",
+                expected=f"`use` alone, with one of {', '.join(common) or 'none here'}",
+                found=str(entry),
+            )
+        return common[code]
+    try:
+        return Rule.model_validate(entry)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise InvalidRules(
+            f"rules/{name}.yaml: {table}: {entry.get('code', 'a rule without code')} is no rule",
+            expected=f"{'.'.join(map(str, problem['loc'])) or 'rule'}: {problem['msg']}",
+            found=str(problem.get("input")),
+        ) from None
