@@ -60,12 +60,18 @@ class TableMapping(_Strict):
 
 
 class SourceMapping(_Strict):
-    """A whole source. `max_unparsed_share` is the share of rows above which a file is refused."""
+    """A whole source.
+
+    `max_unparsed_share` is the share of rows above which a file is refused; `business_country` is the home
+    country as its customers write it; `trades` is false for a closed data set, which will have no further nights.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     timezone: str
+    business_country: str | None = None
+    trades: bool = True
     reports_known_at: bool = False
     max_unparsed_share: float = Field(default=0.01, ge=0, lt=1)
     tables: dict[str, TableMapping]

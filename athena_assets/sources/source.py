@@ -12,7 +12,7 @@ from athena_assets.sources.columns import resolve_columns
 from athena_assets.sources.errors import MappingInvalid, UnknownSource
 from athena_assets.sources.files import ReadableFile, Shape, scan
 from athena_assets.sources.mapping import ColumnMapping, SourceMapping, TableMapping, load_mapping
-from athena_assets.sources.parsing import WHAT, as_text, constant, parsed, quote_name, quote_text
+from athena_assets.sources.parsing import WHAT, as_read, constant, is_typed, parsed, quote_name, quote_text
 from athena_assets.sources.tables import BOOLEAN, MONEY, RAW_TABLES, TEXT, TIMESTAMP, RawColumn, RawTable
 
 HERE = Path(__file__).parent
@@ -149,10 +149,10 @@ class Source:
                 values.append(f"{constant(column, spec.constant)} AS {column.name}")
             else:
                 delivered_type = shape.type_of(resolved[column.name])
-                texts.append(f"{as_text(resolved[column.name], delivered_type, self.timezone)} AS {name}")
+                texts.append(f"{as_read(resolved[column.name], delivered_type, column, self.timezone)} AS {name}")
                 values.append(f"{parsed(name, column, spec, delivered_type)} AS value_{column.name}, {name}")
                 if spec.starts_with is None and (column.type != TEXT or column.required):
-                    faults.append(_fault(column, spec, resolved[column.name]))
+                    faults.append(_fault(column, spec, resolved[column.name], delivered_type))
         content = ", ".join(_content(column, mapping) for column in raw.columns)
         known_at, night = self._knowledge(raw, delivered.kind)
         sql = (
@@ -187,17 +187,17 @@ class Source:
         return f"least(coalesce(CAST(CAST({event} AS DATE) + 1 AS TIMESTAMP), {last}), {last})", night
 
 
-def _fault(column: RawColumn, spec: ColumnMapping, delivered: str) -> str:
+def _fault(column: RawColumn, spec: ColumnMapping, delivered: str, delivered_type: str) -> str:
     """SQL of the complaint about one value, NULL when there is none."""
     text, value = quote_name(f"text_{column.name}"), f"value_{column.name}"
     complaints = []
     if column.required:
         complaints.append(f"WHEN {text} IS NULL THEN {quote_text(f'{delivered} is empty')}")
-    if column.type != TEXT:
+    if column.type != TEXT and not is_typed(delivered_type, column):
         excused = f" AND {text} NOT IN ({', '.join(map(quote_text, spec.nulls))})" if spec.nulls else ""
         wrong = f"{quote_text(f'{delivered}: ')} || {text} || {quote_text(f' is not {WHAT[column.type]}')}"
         complaints.append(f"WHEN {text} IS NOT NULL AND {value} IS NULL{excused} THEN {wrong}")
-    return f"CASE {' '.join(complaints)} END"
+    return f"CASE {' '.join(complaints)} END" if complaints else "NULL"
 
 
 def _content_value(column: RawColumn, mapping: TableMapping) -> str:
@@ -233,6 +233,8 @@ def _simulator() -> Source:
         description="A seeded, simulated retailer with campaigns, service contacts and a known truth",
         currency="GBP",
         timezone="Europe/London",
+        business_country="United Kingdom",
+        trades=False,
         reports_known_at=True,
         max_unparsed_share=0.0,
         tables=tables,
