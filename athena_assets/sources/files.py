@@ -111,7 +111,7 @@ def shape_of(connection: duckdb.DuckDBPyConnection, file: ReadableFile, delivere
         return Shape(tuple((name, "VARCHAR") for name in header))
     try:
         described = connection.execute(
-            "DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(file.path)}
+            "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)", {"path": str(file.path)}
         ).fetchall()
     except duckdb.Error as error:
         raise damaged(delivered_name, file.path, error) from None
@@ -125,7 +125,7 @@ def scan(file: ReadableFile, shape: Shape) -> str:
     give the same rows. A line with too few or too many fields fails the read.
     """
     if file.format == "parquet":
-        return "(SELECT *, file_row_number + 1 AS source_row FROM read_parquet($path, file_row_number = true))"
+        return "(SELECT *, file_row_number + 1 AS source_row FROM read_parquet($path, file_row_number = true, hive_partitioning = false))"
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in shape.names)
     return (
         "(SELECT *, row_number() OVER () AS source_row FROM read_csv($path, auto_detect = false, "
