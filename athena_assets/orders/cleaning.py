@@ -5,7 +5,7 @@ Statements read `raw.*` and, where it says so, clean tables written earlier in t
 order inside one transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -16,7 +16,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.rules import Rule, RuleSet, rules_for
 from athena_assets.sources.parsing import quote_text
 from athena_assets.sources.source import Source
-from athena_assets.sources.tables import RAW_TABLES
+from athena_assets.sources.tables import DATE, RAW_TABLES, TEXT
 
 SQL = Path(__file__).parent / "sql"
 
@@ -40,6 +40,8 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     "campaign_contacts": ("contact_id",),
 }
 """What makes two delivered rows the same fact; a register entry with other content is a new version."""
+
+_TYPES = {"night": DATE, **{c.name: c.type for table in RAW_TABLES.values() for c in table.columns}}
 
 DERIVED = ("orders", "customers", "products")
 """Clean tables that are computed from the lines where the source does not deliver them."""
@@ -263,18 +265,19 @@ class _Engine:
             },
         )
 
-    def _earlier(self, table: str, columns: Any) -> str:
+    def _earlier(self, table: str, columns: Sequence[str]) -> str:
         """What was clean before the scope: nothing for the history, else the history and earlier nights."""
-        names = ", ".join(columns)
         if self.scope.night is None:
-            return f"SELECT {names} FROM orders.{table} WHERE false"
+            nothing = ", ".join(f"CAST(NULL AS {_TYPES.get(name, TEXT)}) AS {name}" for name in columns)
+            return f"SELECT {nothing} WHERE false"
+        names = ", ".join(columns)
         return (
             f"SELECT {names} FROM orders.{table}_history "
             f"UNION ALL SELECT {names} FROM orders.{table} WHERE night < $night"
         )
 
 
-def _cases(rules: Any) -> str:
+def _cases(rules: Iterable[Rule]) -> str:
     return " ".join(f"WHEN {rule.when} THEN {quote_text(rule.code)}" for rule in rules)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -93,31 +93,28 @@ def inspect_file(
     *,
     staging: Path,
     kind: DeliveryKind,
-    registered_at: datetime,
+    until: date,
     sha256: str | None = None,
 ) -> InspectedFile:
     """Read a file once, from its first row to its last, and state what is in it.
 
     Raises `UnreadableFile`, `EncodingUnclear`, `ColumnsDiffer`, or `TooManyUnparseable` with examples when
     more rows than the source's `max_unparsed_share` do not parse. A bulk file of order lines must have rows.
+    Rows of nights after `until` are from the future and tell nothing about the nights of the file.
     """
     digest = sha256 or sha256_of(path)
     readable = make_readable(path, staging, stem=digest, delimiter=source.mapping.tables[table].delimiter)
     shape = shape_of(connection, readable, path.name)
-    today = registered_at.date()
-    provisional = DeliveredAs("inspection", kind, today, today)
+    provisional = DeliveredAs("inspection", kind, until, until)
     select = source.raw_select(table, readable, shape, provisional, file_name=path.name)
     raw = RAW_TABLES[table]
-    event = f"CAST({raw.event_column} AS DATE)" if raw.event_column and not source.reports_known_at else "night"
-    future = f"{raw.event_column} > $registered_at" if raw.event_column else "false"
+    day = f"CAST({raw.event_column} AS DATE)" if raw.event_column and not source.reports_known_at else "night"
+    past = f"parse_error IS NULL AND {day} <= $until"
     with reading(path.name, readable.path):
         row = connection.execute(
-            f"""WITH rows AS ({select.sql})
-            SELECT count(*), count(parse_error), coalesce(sum({raw.amount or 0}), 0),
-                min({event}) FILTER (WHERE parse_error IS NULL AND NOT coalesce({future}, false)),
-                max({event}) FILTER (WHERE parse_error IS NULL AND NOT coalesce({future}, false))
-            FROM rows""",
-            {**select.parameters, **({"registered_at": registered_at} if raw.event_column else {})},
+            f"SELECT count(*), count(parse_error), coalesce(sum({raw.amount or 0}), 0), "
+            f"min({day}) FILTER (WHERE {past}), max({day}) FILTER (WHERE {past}) FROM ({select.sql})",
+            {**select.parameters, "until": until},
         ).fetchall()[0]
     rows, unparsed = int(row[0]), int(row[1])
     if rows == 0 and kind == "bulk" and table == "order_lines":

@@ -91,7 +91,7 @@ class Landing:
         """Inspect the files of one delivery and record it; either all of it is recorded or nothing.
 
         A nightly delivery needs its night (`last_night`). A bulk delivery's nights are, unless given, those
-        of its first row and of its last one that is not after `registered_at` (business-local wall clock).
+        of its first row and of its last one that is not after the day of `registered_at` (business-local).
 
         Raises the errors of `inspect_file`, and `AlreadyDelivered` for a file that was registered before.
         """
@@ -115,7 +115,7 @@ class Landing:
                     path,
                     staging=staging,
                     kind=kind,
-                    registered_at=registered_at,
+                    until=last_night.day if last_night is not None else registered_at.date(),
                     sha256=sha,
                 )
                 for table, path, sha in pairs

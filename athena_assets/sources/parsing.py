@@ -31,23 +31,35 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def as_text(delivered: str, delivered_type: str, timezone: str) -> str:
-    """The delivered column as trimmed text, blank as NULL; zoned timestamps become local wall clock."""
-    column = quote_name(delivered)
+def is_typed(delivered_type: str, column: RawColumn) -> bool:
+    """Whether the file already holds the column in its canonical type, so that nothing is left to parse."""
+    if column.type == WHOLE:
+        return delivered_type in _WHOLE_TYPES
+    return column.type != TEXT and delivered_type == column.type
+
+
+def as_read(delivered: str, delivered_type: str, column: RawColumn, timezone: str) -> str:
+    """The delivered column as trimmed text, blank as NULL, or as it is where it is typed already.
+
+    A zoned timestamp becomes the wall clock of `timezone`.
+    """
+    name = quote_name(delivered)
+    if is_typed(delivered_type, column):
+        return name
     if delivered_type == "TIMESTAMP WITH TIME ZONE":
-        column = f"({column} AT TIME ZONE {quote_text(timezone)})"
-    return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
+        name = f"({name} AT TIME ZONE {quote_text(timezone)})"
+    return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
 
 
 def parsed(text: str, column: RawColumn, spec: ColumnMapping, delivered_type: str) -> str:
-    """The typed value of the text expression `text`, which names a column holding trimmed text."""
+    """The typed value of `text`, the name of a column that `as_read` made."""
+    if is_typed(delivered_type, column):
+        return f"CAST({text} AS {column.type})"
     if spec.starts_with is not None:
         return f"starts_with({text}, {quote_text(spec.starts_with)})"
     if column.type == TEXT:
         return _text(text, column, spec)
     if column.type == WHOLE:
-        if delivered_type in _WHOLE_TYPES:
-            return f"TRY_CAST({text} AS BIGINT)"
         # DuckDB rounds 12.7 to 13 on its way to BIGINT; a quantity is whole or it is an error.
         exact = f"TRY_CAST({text} AS DECIMAL(38,12))"
         return f"CASE WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"

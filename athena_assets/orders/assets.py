@@ -1,0 +1,186 @@
+"""Clean tables as assets: raw rows judged by the source's rules, kept or quarantined, and accounted for."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import duckdb
+
+from athena_assets.lineage import column_lineage
+from athena_assets.nights import Night
+from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.retailer import BOOKS, Retailer
+from athena_assets.sources.assets import raw_contracts
+from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.landing import Landing
+from checks.contract import Contract, load_contract
+from resources.settings import Settings
+from resources.steps import step
+from resources.tables import ensure_table, key_of, materialisation, table_spec
+from resources.warehouse import Warehouse, replace_rows
+
+GROUP = "orders"
+
+
+def clean_contracts(retailer: Retailer) -> dict[str, Contract]:
+    """Contract of each nightly clean table by its short name, the books included."""
+    return {table: load_contract(f"orders.{table}") for table in (*retailer.clean_tables, *BOOKS)}
+
+
+def build_clean_history(retailer: Retailer) -> dg.AssetsDefinition:
+    """`orders.<table>_history`: the bulk history, cleaned."""
+    contracts = {table: contract.twin() for table, contract in clean_contracts(retailer).items()}
+    raw = [key_of(contract.twin()) for contract in raw_contracts(retailer).values()]
+
+    @dg.multi_asset(name="clean_history", specs=_specs(retailer, contracts, raw, None), pool="warehouse")
+    @step
+    def clean_history(
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        landing: dg.ResourceParam[Landing],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult]:
+        deliveries = [
+            delivery
+            for delivery in landing.deliveries(retailer.source.name)
+            if delivery.first_night < retailer.first_night.day
+        ]
+        yield from _clean(context, warehouse, settings, retailer, contracts, Scope.history(), deliveries)
+
+    return clean_history
+
+
+def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """`orders.<table>`: what one night brought, cleaned with the earlier nights in view."""
+    contracts = clean_contracts(retailer)
+    raw = [key_of(contract) for contract in raw_contracts(retailer).values()]
+    history = [key_of(contract.twin()) for contract in contracts.values()]
+
+    @dg.multi_asset(name="clean_night", specs=_specs(retailer, contracts, raw + history, nights), pool="warehouse")
+    @step
+    def clean_night(
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        landing: dg.ResourceParam[Landing],
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.MaterializeResult]:
+        night = Night.parse(context.partition_key)
+        deliveries = landing.covering(retailer.source.name, night)
+        yield from _clean(context, warehouse, settings, retailer, contracts, Scope.of_night(night), deliveries)
+
+    return clean_night
+
+
+def _specs(
+    retailer: Retailer,
+    contracts: Mapping[str, Contract],
+    deps: Sequence[dg.AssetKey],
+    partitions: dg.PartitionsDefinition | None,
+) -> list[dg.AssetSpec]:
+    texts = "".join(statement.select for statement in clean_statements(retailer.source, Scope.history()))
+    version = hashlib.sha256(texts.encode()).hexdigest()[:12]
+    return [
+        table_spec(
+            contract,
+            group=GROUP,
+            stage="pipeline",
+            kinds=("duckdb", "sql"),
+            deps=deps,
+            code_version=version,
+            partitions_def=partitions,
+        )
+        for contract in contracts.values()
+    ]
+
+
+def _clean(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    settings: Settings,
+    retailer: Retailer,
+    contracts: Mapping[str, Contract],
+    scope: Scope,
+    deliveries: Sequence[Delivery],
+) -> Iterator[dg.MaterializeResult]:
+    """Run every statement of the scope in one transaction, then report each table."""
+    statements = clean_statements(retailer.source, scope)
+    rows: dict[str, int] = {}
+    with warehouse.write() as connection:
+        ensure_clean_tables(connection, retailer)
+        for statement in statements:
+            rows[statement.table] = replace_rows(
+                connection,
+                statement.target,
+                statement.select,
+                {**statement.parameters, "night": scope.night},
+                where=scope.condition,
+            )
+        _book_empty_tables(connection, retailer, scope, deliveries)
+        quarantined = dict(
+            connection.execute(
+                f"SELECT reason_code, count(*) FROM orders.quarantine{scope.suffix} WHERE {scope.condition}"
+                " GROUP BY reason_code ORDER BY reason_code",
+                scope.parameters_of(scope.condition),
+            ).fetchall()
+        )
+        rows["accounting"] = _count(connection, contracts["accounting"], scope)
+    for statement in statements:
+        figures: dict[str, int | dg.MetadataValue] = {"rows": rows[statement.table]}
+        if statement.table == "quarantine":
+            figures["reasons"] = dg.MetadataValue.json(quarantined)
+        yield materialisation(
+            contracts[statement.table],
+            rows[statement.table],
+            lineage=column_lineage(statement.select, known_columns(retailer), settings.cache),
+            figures=figures,
+        )
+    context.log.info("kept %d order lines, quarantined %d rows", rows["order_lines"], rows["quarantine"])
+
+
+def ensure_clean_tables(connection: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
+    """Make both twins of every clean table, and the views `orders.all_<table>` that unite them."""
+    for table, contract in clean_contracts(retailer).items():
+        ensure_table(connection, contract)
+        ensure_table(connection, contract.twin())
+        columns = ", ".join(f'"{column.name}"' for column in contract.columns)
+        connection.execute(
+            f"CREATE OR REPLACE VIEW orders.all_{table} AS SELECT {columns} FROM {contract.twin().address}"
+            f" UNION ALL SELECT {columns} FROM {contract.address}"
+        )
+
+
+def known_columns(retailer: Retailer) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """`(address, column names)` of every raw and clean table, twins included."""
+    contracts = [*raw_contracts(retailer).values(), *clean_contracts(retailer).values()]
+    return tuple(
+        (each.address, tuple(column.name for column in each.columns))
+        for contract in contracts
+        for each in (contract, contract.twin())
+    )
+
+
+def _book_empty_tables(
+    connection: duckdb.DuckDBPyConnection, retailer: Retailer, scope: Scope, deliveries: Sequence[Delivery]
+) -> None:
+    """Account for tables of a delivery that brought no row, so that "nothing came" is not "nobody looked"."""
+    for delivery in deliveries:
+        night = scope.night or delivery.first_night
+        for table in retailer.raw_tables:
+            connection.execute(
+                f"INSERT INTO orders.accounting{scope.suffix} SELECT $night, $delivery, $table, 0, 0, 0, 0, 0, 0"
+                f" WHERE NOT EXISTS (SELECT 1 FROM orders.accounting{scope.suffix}"
+                " WHERE delivery_id = $delivery AND table_name = $table AND ($whole OR night = $night))",
+                {
+                    "night": night,
+                    "delivery": delivery.delivery_id,
+                    "table": table,
+                    "whole": scope.night is None,
+                },
+            )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, contract: Contract, scope: Scope) -> int:
+    ((rows,),) = connection.execute(
+        f"SELECT count(*) FROM {contract.address} WHERE {scope.condition}", scope.parameters_of(scope.condition)
+    ).fetchall()
+    return int(rows)

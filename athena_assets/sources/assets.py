@@ -1,0 +1,147 @@
+"""Raw tables as assets: what was delivered, landed as bulk history once and as one partition per night."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import duckdb
+
+from athena_assets.nights import Night
+from athena_assets.retailer import Retailer
+from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.landing import Landing
+from athena_assets.sources.source import Source
+from checks.contract import Contract, load_contract
+from resources.steps import step
+from resources.tables import ensure_table, materialisation, table_spec
+from resources.warehouse import Warehouse
+
+GROUP = "sources"
+VERSION = "1"
+
+
+def raw_contracts(retailer: Retailer) -> dict[str, Contract]:
+    """Contract of each nightly raw table by its short name."""
+    return {table: load_contract(f"raw.{table}") for table in retailer.raw_tables}
+
+
+def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
+    """`raw.<table>_history`: every row that was known before the first night."""
+    contracts = {table: contract.twin() for table, contract in raw_contracts(retailer).items()}
+    specs = [
+        table_spec(contract, group=GROUP, stage="pipeline", code_version=VERSION) for contract in contracts.values()
+    ]
+
+    @dg.multi_asset(name="land_history", specs=specs, pool="warehouse")
+    @step
+    def land_history(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+    ) -> Iterator[dg.MaterializeResult]:
+        deliveries = [
+            delivery
+            for delivery in landing.deliveries(retailer.source.name)
+            if delivery.first_night < retailer.first_night.day
+        ]
+        yield from _land(
+            context,
+            warehouse,
+            landing,
+            retailer.source,
+            contracts,
+            deliveries or landing.bulk(retailer.source.name),
+            keep="night < CAST($first_run_night AS DATE)",
+            replace="true",
+            parameters={"first_run_night": retailer.first_night.day},
+        )
+
+    return land_history
+
+
+def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """`raw.<table>`: one partition per night, from every delivery that covers it."""
+    contracts = raw_contracts(retailer)
+    specs = [
+        table_spec(contract, group=GROUP, stage="pipeline", code_version=VERSION, partitions_def=nights)
+        for contract in contracts.values()
+    ]
+
+    @dg.multi_asset(name="land_night", specs=specs, pool="warehouse")
+    @step
+    def land_night(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+    ) -> Iterator[dg.MaterializeResult]:
+        night = Night.parse(context.partition_key)
+        covering = landing.covering(retailer.source.name, night)
+        yield from _land(
+            context,
+            warehouse,
+            landing,
+            retailer.source,
+            contracts,
+            covering or [landing.for_night(retailer.source.name, night)],
+            keep="night = CAST($this_night AS DATE)",
+            replace="night = CAST($this_night AS DATE)",
+            parameters={"this_night": night.day},
+        )
+
+    return land_night
+
+
+def _land(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    landing: Landing,
+    source: Source,
+    contracts: Mapping[str, Contract],
+    deliveries: Sequence[Delivery],
+    *,
+    keep: str,
+    replace: str,
+    parameters: Mapping[str, object],
+) -> Iterator[dg.MaterializeResult]:
+    """Replace each raw table's rows by those of the deliveries, one transaction a table."""
+    for table, contract in contracts.items():
+        with warehouse.write() as connection:
+            ensure_table(connection, contract)
+            used = dict(parameters) if "$" in replace else {}
+            connection.execute(f"DELETE FROM {contract.address} WHERE {replace}", used)
+            rows = sum(
+                _insert(connection, landing, source, delivery, table, contract, keep, parameters)
+                for delivery in deliveries
+            )
+        context.log.info("%s: %d rows of %d deliveries", contract.address, rows, len(deliveries))
+        yield materialisation(
+            contract,
+            rows,
+            figures={
+                "rows": rows,
+                "deliveries": dg.MetadataValue.json([delivery.delivery_id for delivery in deliveries]),
+            },
+            data_version=snapshot_of(deliveries),
+        )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    source: Source,
+    delivery: Delivery,
+    table: str,
+    contract: Contract,
+    keep: str,
+    parameters: Mapping[str, object],
+) -> int:
+    inserted = 0
+    for select in landing.raw_selects(connection, source, delivery, table):
+        ((rows,),) = connection.execute(
+            f"INSERT INTO {contract.address} BY NAME SELECT * FROM ({select.sql}) WHERE {keep}",
+            {**select.parameters, **parameters},
+        ).fetchall()
+        inserted += int(rows)
+    return inserted
+
+
+def snapshot_of(deliveries: Sequence[Delivery]) -> str:
+    """One name for a set of deliveries, whatever their order; a delivery's id is made of its content."""
+    import hashlib
+
+    return hashlib.sha256("\n".join(sorted(d.delivery_id for d in deliveries)).encode()).hexdigest()[:16]
