@@ -28,7 +28,10 @@ class InvalidFeature(AthenaError):
 
 
 class Words(BaseModel):
-    """How the value is said to the retention team; `{value}` and `{percent}` are filled in."""
+    """How the value is said to the retention team.
+
+    Templates take `{value}`, `{percent}` and `{s}`, the plural's ending.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,14 +40,17 @@ class Words(BaseModel):
     """From here on a value reads as high where no typical value is given."""
     high: str = Field(min_length=3)
     low: str = Field(min_length=3)
+    zero: str | None = None
+    """Said of exactly 0, where "only 0 orders" would read badly."""
     missing: str | None = None
+    """Said of null; required where null is allowed."""
 
     @field_validator("high", "low")
     @classmethod
     def _only_known_placeholders(cls, template: str) -> str:
-        unknown = set(_PLACEHOLDER.findall(template)) - {"value", "percent"}
+        unknown = set(_PLACEHOLDER.findall(template)) - {"value", "percent", "s"}
         if unknown:
-            raise ValueError(f"placeholders {{value}} and {{percent}} only, not {sorted(unknown)}")
+            raise ValueError(f"only the placeholders {{value}}, {{percent}} and {{s}}, not {sorted(unknown)}")
         return template
 
 

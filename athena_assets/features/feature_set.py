@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import cache, cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ class FeatureSet:
     bases: Mapping[str, BaseTable]
     business_country: str | None
     corrected: frozenset[str]
+    folder: Path = DEFINITIONS
 
     @cached_property
     def by_name(self) -> dict[str, FeatureDefinition]:
@@ -50,6 +51,14 @@ class FeatureSet:
     def types(self) -> dict[str, str]:
         """DDL type of each column of the set."""
         return {name: self.by_name[name].dtype for name in self.columns}
+
+    @cached_property
+    def lineage(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Of each column of the set, the (`schema.view`, column) pairs that its value comes from."""
+        # Parsing loads sqlglot, which nothing else here needs: only on demand.
+        from athena_assets.features.lineage import feature_lineage
+
+        return {name: feature_lineage(self.by_name[name], self.by_name, self.bases) for name in self.columns}
 
     @cached_property
     def version(self) -> str:
@@ -126,9 +135,7 @@ class FeatureSet:
                 )
         if len(set(names)) != len(names):
             raise InvalidArgument("a feature is listed twice", expected="each name once", found=", ".join(names))
-        return FeatureSet(
-            self.features, tuple(names), self.unavailable, self.bases, self.business_country, self.corrected
-        )
+        return replace(self, columns=tuple(names))
 
 
 @cache
@@ -171,6 +178,7 @@ def load_feature_set(
         bases=bases,
         business_country=business_country,
         corrected=frozenset(corrected) & tables,
+        folder=folder,
     )
 
 

@@ -203,7 +203,7 @@ def known(instant: datetime, delay: Any) -> datetime:
 @st.composite
 def order_rows(draw: st.DrawFn) -> Row:
     instant, is_return = draw(event_instants), draw(st.sampled_from([False, False, False, True]))
-    amount = Decimal(draw(st.integers(0, 10**8))).scaleb(-4)
+    amount = Decimal(draw(st.integers(0, 10**12))).scaleb(-4)
     return {
         "customer_id": draw(customers),
         "order_ts": instant,

@@ -16,5 +16,6 @@ words:
   pivot: 4
   high: "bought in {value} of the last 13 months"
   low: "bought in only {value} of the last 13 months"
+  zero: "bought in none of the last 13 months"
 --- */
 coalesce(bit_count(bit_or(1 << ((days_ago - 1) // 30)) FILTER (WHERE is_purchase AND days_ago <= 365)), 0)

@@ -14,7 +14,8 @@ since: 1.0.0
 words:
   phrase: campaign contacts in 90 days
   pivot: 2
-  high: "{value} campaign contacts in the last 90 days"
-  low: "only {value} campaign contacts in the last 90 days"
+  high: "{value} campaign contact{s} in the last 90 days"
+  low: "only {value} campaign contact{s} in the last 90 days"
+  zero: "no campaign contact in the last 90 days"
 --- */
 count(*) FILTER (WHERE is_contacted AND days_ago <= 90)

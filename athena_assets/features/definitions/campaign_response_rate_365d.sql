@@ -15,6 +15,7 @@ words:
   pivot: 0.1
   high: "responds to {percent} of campaigns"
   low: "responds to only {percent} of campaigns"
+  zero: "responds to no campaign"
   missing: "no campaign contact in 365 days"
 --- */
 CAST({campaign_responses_365d} AS DOUBLE)

@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: campaign responses in a year
   pivot: 1
-  high: "responded to {value} campaigns in the last year"
-  low: "responded to only {value} campaigns in the last year"
+  high: "responded to {value} campaign{s} in the last year"
+  low: "responded to only {value} campaign{s} in the last year"
+  zero: "responded to no campaign in the last year"
 --- */
 count(*) FILTER (WHERE is_response AND days_ago <= 365)

@@ -14,7 +14,8 @@ since: 1.0.0
 words:
   phrase: channels used
   pivot: 2
-  high: "buys through {value} channels"
-  low: "buys through only {value} channels"
+  high: "buys through {value} channel{s}"
+  low: "buys through only {value} channel{s}"
+  zero: "no order with a known channel in 365 days"
 --- */
 coalesce(bit_count(bit_or(channel_bit) FILTER (WHERE is_purchase AND days_ago <= 365)), 0)

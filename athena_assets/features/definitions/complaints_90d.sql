@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: complaints in 90 days
   pivot: 1
-  high: "{value} complaints in the last 90 days"
-  low: "only {value} complaints in the last 90 days"
+  high: "{value} complaint{s} in the last 90 days"
+  low: "only {value} complaint{s} in the last 90 days"
+  zero: "no complaint in the last 90 days"
 --- */
 count(*) FILTER (WHERE is_complaint AND days_ago <= 90)

@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: days since last service contact
   pivot: 90
-  high: "last contacted service {value} days ago"
-  low: "contacted service only {value} days ago"
+  high: "last contacted service {value} day{s} ago"
+  low: "contacted service only {value} day{s} ago"
   missing: "never contacted service"
 --- */
 min(days_ago)

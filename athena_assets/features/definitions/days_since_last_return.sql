@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: days since last return
   pivot: 90
-  high: "last return {value} days ago"
-  low: "a return only {value} days ago"
+  high: "last return {value} day{s} ago"
+  low: "a return only {value} day{s} ago"
   missing: "never returned anything"
 --- */
 min(days_ago) FILTER (WHERE is_return)

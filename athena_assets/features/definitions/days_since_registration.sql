@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: days since registration
   pivot: 365
-  high: "registered {value} days ago"
-  low: "registered only {value} days ago"
+  high: "registered {value} day{s} ago"
+  low: "registered only {value} day{s} ago"
   missing: "not in the register"
 --- */
 max(days_registered)

@@ -14,8 +14,8 @@ since: 1.0.0
 words:
   phrase: days of history seen
   pivot: 365
-  high: "{value} days of history seen"
-  low: "only {value} days of history seen"
+  high: "{value} day{s} of history seen"
+  low: "only {value} day{s} of history seen"
   missing: "no history known"
 --- */
 least(retailer_days, 365)

@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: items in a year
   pivot: 100
-  high: "{value} items in the last year"
-  low: "only {value} items in the last year"
+  high: "{value} item{s} in the last year"
+  low: "only {value} item{s} in the last year"
+  zero: "no item in the last year"
 --- */
 coalesce(sum(item_count) FILTER (WHERE is_purchase AND days_ago <= 365), 0)

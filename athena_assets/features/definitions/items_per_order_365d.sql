@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: items per order
   pivot: 20
-  high: "{value} items per order"
-  low: "only {value} items per order"
+  high: "{value} item{s} per order"
+  low: "only {value} item{s} per order"
   missing: "no order in 365 days"
 --- */
 CAST({items_365d} AS DOUBLE) / nullif({orders_365d}, 0)

@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: usual days between purchases
   pivot: 60
-  high: "usually {value} days between orders"
-  low: "usually only {value} days between orders"
+  high: "usually {value} day{s} between orders"
+  low: "usually only {value} day{s} between orders"
   missing: "fewer than two orders so far"
 --- */
 CAST(max(days_ago) FILTER (WHERE is_purchase) - min(days_ago) FILTER (WHERE is_purchase) AS DOUBLE)

@@ -15,6 +15,7 @@ words:
   pivot: 0.3
   high: "{percent} of orders in November and December"
   low: "only {percent} of orders in November and December"
+  zero: "no order in November and December"
   missing: "no order in 365 days"
 --- */
 CAST(count(*) FILTER (WHERE is_purchase AND days_ago <= 365 AND month_of_year >= 11) AS DOUBLE)

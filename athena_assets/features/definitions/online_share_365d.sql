@@ -16,6 +16,7 @@ words:
   pivot: 0.5
   high: "{percent} of orders online"
   low: "only {percent} of orders online"
+  zero: "no order online"
   missing: "no order with a known channel in 365 days"
 --- */
 CAST(count(*) FILTER (WHERE is_purchase AND days_ago <= 365 AND is_online) AS DOUBLE)

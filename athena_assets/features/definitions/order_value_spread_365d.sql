@@ -20,8 +20,8 @@ words:
 --- */
 sqrt(
     CAST(
-        count(*) FILTER (WHERE is_purchase AND days_ago <= 365) * sum(total_order_amount * total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365)
-        - sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365) * sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365)
+        {orders_365d} * sum(CAST(total_order_amount AS DECIMAL(38, 4)) * total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365)
+        - CAST({spend_365d} AS DECIMAL(38, 4)) * {spend_365d}
     AS DOUBLE)
-    / nullif(count(*) FILTER (WHERE is_purchase AND days_ago <= 365) * (count(*) FILTER (WHERE is_purchase AND days_ago <= 365) - 1), 0)
+    / nullif(CAST({orders_365d} AS BIGINT) * ({orders_365d} - 1), 0)
 )

@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: orders in 180 days
   pivot: 3
-  high: "{value} orders in the last 180 days"
-  low: "only {value} orders in the last 180 days"
+  high: "{value} order{s} in the last 180 days"
+  low: "only {value} order{s} in the last 180 days"
+  zero: "no order in the last 180 days"
 --- */
 count(*) FILTER (WHERE is_purchase AND days_ago <= 180)

@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: orders in 30 days
   pivot: 1
-  high: "{value} orders in the last 30 days"
-  low: "only {value} orders in the last 30 days"
+  high: "{value} order{s} in the last 30 days"
+  low: "only {value} order{s} in the last 30 days"
+  zero: "no order in the last 30 days"
 --- */
 count(*) FILTER (WHERE is_purchase AND days_ago <= 30)

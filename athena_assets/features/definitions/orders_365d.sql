@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: orders in 365 days
   pivot: 3
-  high: "{value} orders in the last 365 days"
-  low: "only {value} orders in the last 365 days"
+  high: "{value} order{s} in the last 365 days"
+  low: "only {value} order{s} in the last 365 days"
+  zero: "no order in the last 365 days"
 --- */
 count(*) FILTER (WHERE is_purchase AND days_ago <= 365)

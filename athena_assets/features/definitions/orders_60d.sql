@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: orders in 60 days
   pivot: 1
-  high: "{value} orders in the last 60 days"
-  low: "only {value} orders in the last 60 days"
+  high: "{value} order{s} in the last 60 days"
+  low: "only {value} order{s} in the last 60 days"
+  zero: "no order in the last 60 days"
 --- */
 count(*) FILTER (WHERE is_purchase AND days_ago <= 60)

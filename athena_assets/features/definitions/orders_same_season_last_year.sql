@@ -14,7 +14,8 @@ since: 1.0.0
 words:
   phrase: orders in the same season last year
   pivot: 1
-  high: "{value} orders in this season last year"
-  low: "only {value} orders in this season last year"
+  high: "{value} order{s} in this season last year"
+  low: "only {value} order{s} in this season last year"
+  zero: "no order in this season last year"
 --- */
 count(*) FILTER (WHERE is_purchase AND days_ago BETWEEN 276 AND 365)

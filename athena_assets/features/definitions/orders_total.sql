@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: orders ever
   pivot: 5
-  high: "{value} orders so far"
-  low: "only {value} orders so far"
+  high: "{value} order{s} so far"
+  low: "only {value} order{s} so far"
+  zero: "no order so far"
 --- */
 count(*) FILTER (WHERE is_purchase)

@@ -13,8 +13,9 @@ since: 1.0.0
 words:
   phrase: days between the last two purchases
   pivot: 60
-  high: "{value} days between the last two orders"
-  low: "only {value} days between the last two orders"
+  high: "{value} day{s} between the last two orders"
+  low: "only {value} day{s} between the last two orders"
+  zero: "the last two orders on one day"
   missing: "fewer than two orders so far"
 --- */
 min(days_ago, 2) FILTER (WHERE is_purchase)[2] - min(days_ago) FILTER (WHERE is_purchase)

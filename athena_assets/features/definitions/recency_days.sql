@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: days since last purchase
   pivot: 90
-  high: "last bought {value} days ago"
-  low: "bought only {value} days ago"
+  high: "last bought {value} day{s} ago"
+  low: "bought only {value} day{s} ago"
   missing: "has not bought yet"
 --- */
 min(days_ago) FILTER (WHERE is_purchase)

@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: returns in a year
   pivot: 1
-  high: "{value} returns in the last year"
-  low: "only {value} returns in the last year"
+  high: "{value} return{s} in the last year"
+  low: "only {value} return{s} in the last year"
+  zero: "no return in the last year"
 --- */
 count(*) FILTER (WHERE is_return AND days_ago <= 365)

@@ -15,6 +15,7 @@ words:
   pivot: 0.1
   high: "{percent} of orders are returns"
   low: "only {percent} of orders are returns"
+  zero: "no order returned"
   missing: "no order in 365 days"
 --- */
 CAST({return_count_365d} AS DOUBLE) / nullif({return_count_365d} + {orders_365d}, 0)

@@ -15,5 +15,6 @@ words:
   pivot: 50
   high: "returned goods worth {value} in the last year"
   low: "returned goods worth only {value} in the last year"
+  zero: "nothing returned in the last year"
 --- */
 coalesce(-sum(total_order_amount) FILTER (WHERE is_return AND days_ago <= 365), 0)

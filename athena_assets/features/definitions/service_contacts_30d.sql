@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: service contacts in 30 days
   pivot: 1
-  high: "{value} service contacts in the last 30 days"
-  low: "only {value} service contacts in the last 30 days"
+  high: "{value} service contact{s} in the last 30 days"
+  low: "only {value} service contact{s} in the last 30 days"
+  zero: "no service contact in the last 30 days"
 --- */
 count(*) FILTER (WHERE days_ago <= 30)

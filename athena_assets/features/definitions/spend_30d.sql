@@ -16,5 +16,6 @@ words:
   pivot: 50
   high: "spent {value} in the last 30 days"
   low: "spent only {value} in the last 30 days"
+  zero: "spent nothing in the last 30 days"
 --- */
 coalesce(sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 30), 0)

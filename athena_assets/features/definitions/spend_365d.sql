@@ -16,5 +16,6 @@ words:
   pivot: 600
   high: "spent {value} in the last 365 days"
   low: "spent only {value} in the last 365 days"
+  zero: "spent nothing in the last 365 days"
 --- */
 coalesce(sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago <= 365), 0)

@@ -16,5 +16,6 @@ words:
   pivot: 100
   high: "spent {value} in this season last year"
   low: "spent only {value} in this season last year"
+  zero: "spent nothing in this season last year"
 --- */
 coalesce(sum(total_order_amount) FILTER (WHERE is_purchase AND days_ago BETWEEN 276 AND 365), 0)

@@ -15,6 +15,7 @@ words:
   pivot: 0.5
   high: "{percent} of the half-year's spend in the latest 90 days"
   low: "only {percent} of the half-year's spend in the latest 90 days"
+  zero: "none of the half-year's spend in the latest 90 days"
   missing: "nothing spent in 180 days"
 --- */
 CAST({spend_90d} AS DOUBLE) / nullif({spend_180d}, 0)

@@ -13,8 +13,8 @@ since: 1.0.0
 words:
   phrase: days since first purchase
   pivot: 365
-  high: "customer for {value} days"
-  low: "customer for only {value} days"
+  high: "customer for {value} day{s}"
+  low: "customer for only {value} day{s}"
   missing: "has not bought yet"
 --- */
 max(days_ago) FILTER (WHERE is_purchase)

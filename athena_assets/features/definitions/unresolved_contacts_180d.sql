@@ -13,7 +13,8 @@ since: 1.0.0
 words:
   phrase: unresolved service contacts
   pivot: 1
-  high: "{value} service contacts left unresolved"
-  low: "only {value} service contacts left unresolved"
+  high: "{value} service contact{s} left unresolved"
+  low: "only {value} service contact{s} left unresolved"
+  zero: "no service contact left unresolved"
 --- */
 count(*) FILTER (WHERE NOT is_resolved AND days_ago <= 180)

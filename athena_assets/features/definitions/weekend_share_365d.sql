@@ -15,6 +15,7 @@ words:
   pivot: 0.3
   high: "{percent} of orders on weekends"
   low: "only {percent} of orders on weekends"
+  zero: "no order on weekends"
   missing: "no order in 365 days"
 --- */
 CAST(count(*) FILTER (WHERE is_purchase AND days_ago <= 365 AND is_weekend) AS DOUBLE)
