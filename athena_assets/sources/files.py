@@ -125,7 +125,10 @@ def scan(file: ReadableFile, shape: Shape) -> str:
     give the same rows. A line with too few or too many fields fails the read.
     """
     if file.format == "parquet":
-        return "(SELECT *, file_row_number + 1 AS source_row FROM read_parquet($path, file_row_number = true, hive_partitioning = false))"
+        return (
+            "(SELECT *, file_row_number + 1 AS source_row "
+            "FROM read_parquet($path, file_row_number = true, hive_partitioning = false))"
+        )
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in shape.names)
     return (
         "(SELECT *, row_number() OVER () AS source_row FROM read_csv($path, auto_detect = false, "

@@ -72,7 +72,6 @@ class SourceMapping(_Strict):
     timezone: str
     business_country: str | None = None
     trades: bool = True
-    trades: bool = True
     reports_known_at: bool = False
     max_unparsed_share: float = Field(default=0.01, ge=0, lt=1)
     tables: dict[str, TableMapping]
