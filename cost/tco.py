@@ -60,7 +60,7 @@ class EvenRule:
             return "No model is registered to carry shared cost: it is shown as __unallocated__."
         return (
             "A charge that carries a model's tag belongs to that model. A charge without one is split into equal "
-            f"parts among {len(self.models)} model(s): {', '.join(self.models)}. What a run uses beside its steps "
+            f"parts among the models {', '.join(self.models)}. What a run uses beside its steps "
             f"is shown as {OVERHEAD} and belongs to no model."
         )
 
