@@ -25,7 +25,7 @@ class Compiler:
         self._corrected = corrected
         self._aggregates: dict[str, dict[str, str]] = {}
         self._used_context = False
-        self._expressions = {name: self._resolve(name, ()) for name in self._definitions}
+        self._expressions = {name: self._resolve(name) for name in self._definitions}
         self._columns = tuple(self._definitions)
 
     def text(self, population_sql: str, *, columns: Sequence[str] | None = None, restrict: bool = False) -> str:
@@ -58,11 +58,7 @@ class Compiler:
             f"FROM (\n{self._base_text(table)}\n){only}\nGROUP BY customer_id\n)"
         )
 
-    def _resolve(self, name: str, path: tuple[str, ...]) -> str:
-        if name in path:
-            raise InvalidFeature(
-                f"feature {name} refers to itself", expected="no circle", found=" -> ".join((*path, name))
-            )
+    def _resolve(self, name: str) -> str:
         definition = self._definitions[name]
         text = "".join(
             self._outside(definition, piece.text)
@@ -71,13 +67,7 @@ class Compiler:
             for piece in pieces(definition)
         )
         for reference in definition.references:
-            if reference not in self._definitions:
-                raise InvalidFeature(
-                    f"feature {name} refers to {{{reference}}}",
-                    expected=f"one of {', '.join(sorted(self._definitions))}",
-                    found=reference,
-                )
-            text = text.replace(f"{{{reference}}}", self._resolve(reference, (*path, name)))
+            text = text.replace(f"{{{reference}}}", self._resolve(reference))
         return f"CAST({text} AS {definition.dtype})"
 
     def _aggregate(self, table: str, call: str, function: str) -> str:

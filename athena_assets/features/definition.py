@@ -6,6 +6,8 @@ aggregates see the customer's rows, also when there are none, so `count` is then
 """
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +107,17 @@ class FeatureDefinition(Header):
         return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.expression)))
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys in silence; a header must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"key {min(twice)} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def split_header(path: Path) -> tuple[dict[str, Any], str]:
     """The YAML header and the SQL below it; raises `InvalidFeature` where either is missing or no YAML."""
     match = _HEADER.match(path.read_text(encoding="utf-8"))
@@ -116,7 +129,7 @@ def split_header(path: Path) -> tuple[dict[str, Any], str]:
             next_command="copy the header of another file in that folder",
         )
     try:
-        header = yaml.safe_load(match["header"])
+        header = yaml.load(match["header"], _EachKeyOnce)  # a SafeLoader
     except yaml.YAMLError as error:
         raise InvalidFeature(
             f"{path.name}: the header is not YAML", expected="YAML between '/* ---' and '--- */'", found=str(error)
@@ -148,8 +161,29 @@ def parse_definition(path: Path) -> FeatureDefinition:
         definition = FeatureDefinition(**header, expression=body)
     except ValidationError as error:
         raise refuse(path, error) from None
-    except TypeError as error:
-        raise InvalidFeature(f"{path.name}: header", expected="each key once", found=str(error)) from None
     if definition.name != path.stem:
         raise InvalidFeature(f"{path.name}: key name", expected=path.stem, found=definition.name)
     return definition
+
+
+@cache
+def load_definitions(folder: Path = DEFINITIONS) -> tuple[FeatureDefinition, ...]:
+    """Every definition, by name; raises `InvalidFeature` for the first file or reference that is wrong."""
+    definitions = {path.stem: parse_definition(path) for path in sorted(folder.glob("*.sql"))}
+    for name in definitions:
+        _follow(name, definitions, ())
+    return tuple(definitions.values())
+
+
+def _follow(name: str, definitions: Mapping[str, FeatureDefinition], path: tuple[str, ...]) -> None:
+    """Refuse a reference to nothing, and a circle."""
+    if name in path:
+        raise InvalidFeature(f"feature {name} refers to itself", expected="no circle", found=" -> ".join((*path, name)))
+    for reference in definitions[name].references:
+        if reference not in definitions:
+            raise InvalidFeature(
+                f"feature {name} refers to {{{reference}}}",
+                expected=f"one of {', '.join(definitions)}",
+                found=reference,
+            )
+        _follow(reference, definitions, (*path, name))

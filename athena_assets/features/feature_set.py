@@ -4,19 +4,21 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.features.base_table import BaseTable, load_bases
 from athena_assets.features.compiler import CONTEXT, Compiler
-from athena_assets.features.definition import DEFINITIONS, FeatureDefinition, InvalidFeature, parse_definition
+from athena_assets.features.definition import DEFINITIONS, FeatureDefinition, load_definitions
 
 _HERE = Path(__file__).parent
 ACTIVE_CUSTOMERS = (_HERE / "active_customers.sql").read_text(encoding="utf-8")
 """Population of the nightly table: a purchase in the 365 days before as_of."""
 GIVEN_CUSTOMERS = (_HERE / "given_customers.sql").read_text(encoding="utf-8")
 """Population of a look-up: parameter `$customers`, a list of ids."""
+
+_BUSINESS_COUNTRY = "$business_country"
 
 
 class UnknownFeature(AthenaError):
@@ -109,7 +111,7 @@ class FeatureSet:
                 found=cutoff.isoformat(),
             )
         values: dict[str, object] = {"as_of": as_of, "cutoff": cutoff}
-        if any(feature.table == "customers" for feature in self._needed()):
+        if any(_BUSINESS_COUNTRY in feature.expression for feature in self._needed()):
             values["business_country"] = self.business_country
         return values
 
@@ -136,12 +138,6 @@ class FeatureSet:
         if len(set(names)) != len(names):
             raise InvalidArgument("a feature is listed twice", expected="each name once", found=", ".join(names))
         return replace(self, columns=tuple(names))
-
-
-@cache
-def load_definitions(folder: Path = DEFINITIONS) -> tuple[FeatureDefinition, ...]:
-    """Every definition, by name; raises `InvalidFeature` for the first file that is wrong."""
-    return tuple(parse_definition(path) for path in sorted(folder.glob("*.sql")))
 
 
 def load_feature_set(
@@ -192,15 +188,9 @@ def _missing(
     source = bases[definition.table].source
     if source.removeprefix("orders.all_") not in tables:
         return f"the source delivers no {source.removeprefix('orders.all_')} (reads {source})"
-    if definition.name == "is_domestic" and business_country is None:
+    if _BUSINESS_COUNTRY in definition.expression and business_country is None:
         return "the business country is not declared"
     for reference in definition.references:
-        if reference not in by_name:
-            raise InvalidFeature(
-                f"feature {definition.name} refers to {{{reference}}}",
-                expected=f"one of {', '.join(by_name)}",
-                found=reference,
-            )
         reason = _missing(by_name[reference], by_name, tables, business_country, bases)
         if reason is not None:
             return f"builds on {reference}: {reason}"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from athena_assets.features.definition import FeatureDefinition
-from athena_assets.features.feature_set import FeatureSet, load_definitions
+from athena_assets.features.definition import FeatureDefinition, load_definitions
+from athena_assets.features.feature_set import FeatureSet
 from athena_assets.features.lineage import Source, feature_lineage
 
 
@@ -42,8 +42,15 @@ def registry(feature_set: FeatureSet, consumers: Mapping[str, Sequence[str]]) ->
 
 
 def unused(entries: Sequence[RegistryEntry]) -> list[str]:
-    """Names of the features that are computed and that nobody consumes, not even another consumed feature."""
-    used = {entry.name for entry in entries if entry.consumers}
+    """Names of the features that are computed although no consumer lists them or a feature that builds on them."""
+    by_name = {entry.name: entry for entry in entries}
+    used: set[str] = set()
+    waiting = [entry.name for entry in entries if entry.consumers]
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            used.add(name)
+            waiting += by_name[name].builds_on
     return [entry.name for entry in entries if entry.unavailable is None and entry.name not in used]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -76,7 +77,7 @@ def add_order(connection: duckdb.DuckDBPyConnection, **changes: object) -> None:
     )
 
 
-def one(connection: duckdb.DuckDBPyConnection, features: FeatureSet, name: str, customer: str = "C-7") -> object:
+def one(connection: duckdb.DuckDBPyConnection, features: FeatureSet, name: str, customer: str = "C-7") -> Any:
     table = evaluate_customers(connection, features, [customer], as_of=AS_OF, cutoff=CUTOFF)
     return table.column(name)[0].as_py()
 

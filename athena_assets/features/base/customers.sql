@@ -7,13 +7,13 @@ columns:
   customer_id: the customer
   known_at: when this version became known; the latest counts
   days_registered: calendar days from registration to as_of
-  is_domestic: whether the customer's country is the business country; null where the country is unknown
+  country: the customer's country as the register writes it; null where it is unknown
 --- */
 SELECT
     customer_id,
     known_at,
     CAST($as_of AS DATE) - registered_on AS days_registered,
-    country = CAST($business_country AS VARCHAR) AS is_domestic
+    country
 FROM orders.all_customers
 WHERE registered_on < CAST($as_of AS DATE)
     AND known_at <= CAST($cutoff AS TIMESTAMP)

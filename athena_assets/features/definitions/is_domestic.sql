@@ -17,4 +17,4 @@ words:
   low: "customer abroad"
   missing: "country not known"
 --- */
-arg_max(is_domestic, known_at)
+arg_max(country, known_at) = CAST($business_country AS VARCHAR)
