@@ -9,6 +9,7 @@ import duckdb
 from athena_assets.lineage import column_lineage
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.orders.continuity import refuse_gaps
 from athena_assets.retailer import BOOKS, Retailer
 from athena_assets.sources.assets import raw_contracts
 from athena_assets.sources.deliveries import Delivery
@@ -40,11 +41,7 @@ def build_clean_history(retailer: Retailer) -> dg.AssetsDefinition:
         landing: dg.ResourceParam[Landing],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        deliveries = [
-            delivery
-            for delivery in landing.deliveries(retailer.source.name)
-            if delivery.first_night < retailer.first_night.day
-        ]
+        deliveries = retailer.history_in(landing)
         yield from _clean(context, warehouse, settings, retailer, contracts, Scope.history(), deliveries)
 
     return clean_history
@@ -66,6 +63,13 @@ def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> d
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
         deliveries = landing.covering(retailer.source.name, night)
+        with warehouse.read() as connection:
+            refuse_gaps(
+                connection,
+                bulk_deliveries=[delivery.delivery_id for delivery in retailer.history_in(landing)],
+                first_night=retailer.first_night,
+                until=night,
+            )
         yield from _clean(context, warehouse, settings, retailer, contracts, Scope.of_night(night), deliveries)
 
     return clean_night

@@ -36,11 +36,7 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
     def land_history(
         context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
     ) -> Iterator[dg.MaterializeResult]:
-        deliveries = [
-            delivery
-            for delivery in landing.deliveries(retailer.source.name)
-            if delivery.first_night < retailer.first_night.day
-        ]
+        deliveries = retailer.history_in(landing)
         yield from _land(
             context,
             warehouse,

@@ -105,7 +105,7 @@ class Landing:
         night = last_night.day if kind == "nightly" and last_night is not None else None
         pairs = [(table, path.resolve(), sha256_of(path)) for table, path in tables_of(source, paths)]
         identity = delivery_id_of(source.name, kind, night, ((table, sha) for table, _, sha in pairs))
-        self._refuse_repeated(source, identity, pairs, night)
+        self.refuse_repeated(source, identity, pairs, night)
         with self._staging(identity) as staging, duckdb.connect(config={"threads": 2}) as connection:
             files = [
                 inspect_file(
@@ -224,9 +224,13 @@ class Landing:
             os.fsync(file.fileno())
         os.replace(written, self._manifests / f"{delivery.delivery_id}.json")
 
-    def _refuse_repeated(
+    def refuse_repeated(
         self, source: Source, identity: str, pairs: Sequence[tuple[str, Path, str]], night: date | None
     ) -> None:
+        """Raise `AlreadyDelivered` when a file, `(table, path, sha256)`, or the night was registered before.
+
+        Reference tables and empty files may come with the same bytes again: nothing in them counts twice.
+        """
         earlier = self.deliveries(source.name)
         for delivery in earlier:
             known = {f.sha256 for f in delivery.files if f.rows and RAW_TABLES[f.table].event_column}
