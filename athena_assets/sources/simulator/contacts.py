@@ -36,8 +36,8 @@ class ServiceContacts:
 class CampaignContacts:
     """Campaign contacts in the order of assignment, those with an open window included.
 
-    `number` counts them within the block. The last three columns are truth: whether the customer still was
-    one, and the response probability under either arm given everything hidden.
+    `number` counts them within the block. The last two columns are truth: whether the customer still was one,
+    and the grievance at the end of that day.
     """
 
     number: IntArray
@@ -46,8 +46,7 @@ class CampaignContacts:
     customer: IntArray
     arm: IntArray
     was_customer: BoolArray
-    probability_if_treated: FloatArray
-    probability_if_held_out: FloatArray
+    grievance: FloatArray
 
 
 Columns = TypeVar("Columns", ServiceContacts, CampaignContacts)

@@ -32,16 +32,16 @@ class SimulatorParameters:
     """Nightly deliveries after the history; changing it changes no byte of the history."""
     history_days: int = _within(730, 30, 3_660)
 
-    purchases_per_year: float = _within(6.0, 0.1, 200.0)
-    purchase_shape: float = _within(1.0, 0.1, 20.0)
+    purchases_per_year: float = _within(8.0, 0.1, 200.0)
+    purchase_shape: float = _within(1.1, 0.1, 20.0)
     """Shape r of the gamma of purchase rates: smaller is more unequal."""
-    lifetime_years: float = _within(1.8, 0.1, 50.0)
+    lifetime_years: float = _within(3.0, 0.1, 50.0)
     """Mean time from registration to dropout of a new customer, without grievances and campaigns."""
     dropout_shape: float = _within(2.0, 1.05, 20.0)
     """Shape s of the gamma of dropout rates; above one, because the mean lifetime must be finite."""
 
-    christmas_strength: float = _within(1.0, 0.0, 3.0)
-    """Exponent on the yearly curve: 0 is no season, 1 the default."""
+    christmas_strength: float = _within(1.2, 0.0, 3.0)
+    """Exponent on the yearly curve: 0 is no season, 1 the curve as drawn in `season.py`."""
     gift_shopper_share: float = _within(0.25, 0.0, 1.0)
 
     products: int = _within(1_200, 10, 1_000_000)
@@ -57,10 +57,10 @@ class SimulatorParameters:
     """Log-scale spread between customers of lines per order and units per line."""
     return_rate: float = _within(0.08, 0.0, 1.0)
 
-    complaint_rate: float = _within(0.08, 0.0, 1.0)
+    complaint_rate: float = _within(0.06, 0.0, 1.0)
     question_rate: float = _within(0.06, 0.0, 1.0)
     resolution_rate: float = _within(0.7, 0.0, 1.0)
-    grievance_hazard: float = _within(8.0, 0.0, 100.0)
+    grievance_hazard: float = _within(5.0, 0.0, 100.0)
     """Kappa: by how much one unresolved complaint multiplies the dropout hazard, less one."""
     grievance_half_life_days: float = _within(60.0, 1.0, 3_650.0)
 
@@ -104,6 +104,11 @@ class SimulatorParameters:
     def days(self) -> int:
         """Simulated days: history and nights. Day `t` of the simulation is `first_day + t`."""
         return self.history_days + self.nights
+
+    @property
+    def grievance_decay(self) -> float:
+        """What remains of a grievance after one day."""
+        return float(0.5 ** (1 / self.grievance_half_life_days))
 
     def day(self, offset: int) -> date:
         """The calendar day of simulation day `offset`."""

@@ -47,6 +47,8 @@ SEGMENTS = (
     Segment("lost_cause", 0.30, 1.00, 1.0, (0.60, 0.15, 0.25)),
     Segment("sleeping_dog", 0.10, 0.70, 2.0, (0.15, 0.05, 0.80)),
 )
+PURCHASE_LIFT = np.array([segment.purchase_lift for segment in SEGMENTS])
+DROPOUT_LIFT = np.array([segment.dropout_lift for segment in SEGMENTS])
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def draw_traits(parameters: SimulatorParameters, catalogue: Catalogue, block: Bl
     age = np.minimum(rng(1).standard_exponential(size) / dropout_rate, MAX_BASE_AGE_DAYS).astype(np.int64)
     rate_scale = parameters.purchases_per_year / DAYS_PER_YEAR / parameters.purchase_shape
     segment = _pick(rng(2), np.tile([s.share for s in SEGMENTS], (size, 1)))
+    channel_share = np.array([s.channel_share for s in SEGMENTS])
     sigma = parameters.basket_sigma
     # exp(sigma z - sigma^2 / 2) has mean one, so that the parameters stay the means.
     lines_factor = np.exp(sigma * rng(6).standard_normal(size) - sigma**2 / 2)
@@ -129,7 +132,7 @@ def draw_traits(parameters: SimulatorParameters, catalogue: Catalogue, block: Bl
         dropout_rate=dropout_rate,
         season_kind=(rng(4).random(size) < parameters.gift_shopper_share).astype(np.int64),
         segment=segment,
-        channel=_pick(rng(5), np.array([s.channel_share for s in SEGMENTS])[segment]),
+        channel=_pick(rng(5), channel_share[segment]),
         country=_pick(rng(8), np.tile(_COUNTRY_SHARE, (size, 1))),
         extra_lines=(parameters.lines_per_order - 1) * lines_factor,
         extra_units=(parameters.units_per_line - 1) * units_factor,
@@ -139,8 +142,9 @@ def draw_traits(parameters: SimulatorParameters, catalogue: Catalogue, block: Bl
 
 def _pick(rng: np.random.Generator, share: FloatArray) -> IntArray:
     """One category per row of `share` (rows sum to one)."""
-    edges = np.cumsum(share, axis=1)[:, :-1]
-    return (rng.random(share.shape[0])[:, None] >= edges).sum(axis=1)
+    edges = share.cumsum(axis=1)[:, :-1]
+    picked: IntArray = (rng.random((share.shape[0], 1)) >= edges).sum(axis=1)
+    return picked
 
 
 def _favourites(rng: np.random.Generator, catalogue: Catalogue, size: int) -> IntArray:

@@ -29,12 +29,12 @@ def no_purchase_probability(
     state: HiddenState,
     season: FloatArray,
     *,
-    first_day: int,
+    first_day: IntArray,
     days: int,
     grievance_hazard: float,
     grievance_decay: float,
 ) -> FloatArray:
-    """Probability of no order on simulation days `first_day` ... `first_day + days - 1`.
+    """Probability of no order on simulation days `first_day` ... `first_day + days - 1`, one each.
 
     Exact for the state as it is; complaints and campaigns that have yet to happen are left out, which no
     closed form includes. Follows the two ways to stay silent: leave first, or stay and buy nothing.
@@ -44,7 +44,8 @@ def no_purchase_probability(
     silent_customer = np.ones(state.purchase_rate.size)
     silent_left = np.zeros(state.purchase_rate.size)
     grievance = state.grievance.copy()
-    for day in range(first_day, first_day + days):
+    for offset in range(days):
+        day = first_day + offset
         lifted = day <= state.lifted_until
         rate = state.purchase_rate * season[state.season_kind, day] * np.where(lifted, state.purchase_lift, 1.0)
         hazard = state.dropout_rate * (1 + grievance_hazard * grievance) * np.where(lifted, state.dropout_lift, 1.0)

@@ -71,14 +71,19 @@ class SimulatedRetailer:
 def simulate(parameters: SimulatorParameters, out_dir: Path, truth_dir: Path) -> SimulatedRetailer:
     """Write the deliveries of a retailer to `out_dir` and its hidden truth to `truth_dir`.
 
-    Both folders must be absent or empty and neither inside the other; they appear complete or not at all.
+    Both folders must be absent or empty and neither inside the other; the deliveries appear last, complete or
+    not at all.
     Same parameters, same bytes; the history's bytes do not depend on `nights`.
     Raises `SimulatorOutputExists`.
     """
     out_dir, truth_dir = Path(out_dir), Path(truth_dir)
     _refuse_occupied(out_dir, truth_dir)
-    stage, truth_stage = _stage(out_dir), _stage(truth_dir)
+    stage, truth_stage = (folder.with_name(f"{folder.name}.partial") for folder in (out_dir, truth_dir))
     try:
+        for folder in (stage, truth_stage):
+            # What an interrupted run left there is removed.
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         counts = _write(parameters, stage, truth_stage)
         os.replace(truth_stage, truth_dir)
         os.replace(stage, out_dir)
@@ -110,14 +115,6 @@ def _refuse_occupied(out_dir: Path, truth_dir: Path) -> None:
                 found="a file" if not folder.is_dir() else "files in it",
                 next_command=f"remove {folder}, or choose another folder",
             )
-
-
-def _stage(folder: Path) -> Path:
-    """An empty sibling to write to; what an interrupted run left there is removed."""
-    stage = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
-    return stage
 
 
 class _Parquet:
@@ -162,7 +159,7 @@ class _Deliveries:
 
     def close(self) -> "Counts":
         """Finish all files; rows and cents per delivery (`BASE_ENTRY` is the history) and table."""
-        counts: Counts = {BASE_ENTRY: {}} | {day: {} for day in self._nights}
+        counts: Counts = {day: {} for day in (BASE_ENTRY, *self._nights)}
         for (day, name), parts in self._collected.items():
             file = _Parquet(self._folders[day] / f"{name}.parquet", schemas.TABLES[name])
             file.append(pa.concat_tables([table for table, _ in parts]), sum(cents for _, cents in parts))
@@ -189,7 +186,7 @@ def _write(parameters: SimulatorParameters, stage: Path, truth_stage: Path) -> C
         events = simulate_block(parameters, calendar, catalogue, block, traits)
         for name, rows in block_rows(parameters.first_day, catalogue, block, traits, events).items():
             deliveries.append(name, rows)
-        for name, table in truth.block_truth(parameters, block, traits, events).items():
+        for name, table in truth.block_truth(parameters, calendar, block, traits, events).items():
             hidden[name].append(table)
     for file in hidden.values():
         file.close()

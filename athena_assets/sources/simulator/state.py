@@ -1,6 +1,6 @@
 """The changing state of a block of customers, and the rules of a day."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from athena_assets.sources.simulator.contacts import (
     ServiceContacts,
 )
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_assets.sources.simulator.population import BASE_ENTRY, SEGMENTS, Block, Traits
+from athena_assets.sources.simulator.population import BASE_ENTRY, DROPOUT_LIFT, PURCHASE_LIFT, Block, Traits
 from athena_assets.sources.simulator.probabilities import HiddenState, no_purchase_probability
 from athena_assets.sources.simulator.season import RetailCalendar
 
@@ -30,9 +30,6 @@ RESOLVED_GRIEVANCE = 0.3
 """Weight of a complaint that was resolved, an unresolved one being 1."""
 CAMPAIGN_RECENCY_DAYS = 365
 """Campaigns go to customers with an order in so many days; the base counts as having bought just before."""
-
-_PURCHASE_LIFT = np.array([segment.purchase_lift for segment in SEGMENTS])
-_DROPOUT_LIFT = np.array([segment.dropout_lift for segment in SEGMENTS])
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class BlockState:
             parameters=parameters,
             calendar=calendar,
             traits=traits,
-            decay=0.5 ** (1 / parameters.grievance_half_life_days),
+            decay=parameters.grievance_decay,
             last_purchase=np.where(block.entry == BASE_ENTRY, BASE_ENTRY, LONG_AGO),
             contacted=np.full(size, LONG_AGO),
             dropped_out=np.full(size, NEVER),
@@ -86,8 +83,12 @@ class BlockState:
             dropout_lift=np.ones(size),
         )
 
-    def _hidden(self, customers: IntArray) -> HiddenState:
-        return HiddenState(
+    def snapshot(self, day: int, present: int) -> Snapshot:
+        """The truth about the first `present` customers at the start of `day`."""
+        is_customer = self.dropped_out[:present] == NEVER
+        probability = np.ones(present)
+        customers = np.flatnonzero(is_customer)
+        state = HiddenState(
             purchase_rate=self.traits.purchase_rate[customers],
             dropout_rate=self.traits.dropout_rate[customers],
             season_kind=self.traits.season_kind[customers],
@@ -96,23 +97,14 @@ class BlockState:
             dropout_lift=self.dropout_lift[customers],
             lifted_until=self.contacted[customers] + RESPONSE_WINDOW_DAYS,
         )
-
-    def _silence(self, state: HiddenState, day: int, days: int) -> FloatArray:
-        return no_purchase_probability(
+        probability[customers] = no_purchase_probability(
             state,
             self.calendar.season,
-            first_day=day,
-            days=days,
+            first_day=np.full(customers.size, day),
+            days=self.parameters.churn_horizon_days,
             grievance_hazard=self.parameters.grievance_hazard,
             grievance_decay=self.decay,
         )
-
-    def snapshot(self, day: int, present: int) -> Snapshot:
-        """The truth about the first `present` customers at the start of `day`."""
-        is_customer = self.dropped_out[:present] == NEVER
-        probability = np.ones(present)
-        customers = np.flatnonzero(is_customer)
-        probability[customers] = self._silence(self._hidden(customers), day, self.parameters.churn_horizon_days)
         return Snapshot(day, is_customer, self.grievance[:present].copy(), probability)
 
     def buyers(self, rng: np.random.Generator, active: IntArray, day: int, arrivals: int) -> IntArray:
@@ -175,25 +167,17 @@ class BlockState:
         customers = sample[eligible]
         arm = (rng.random(customers.size) < self.parameters.holdout_share).astype(np.int64)
         self.contacted[customers] = day
-        was_customer = self.dropped_out[customers] == NEVER
-        held_out_state = self._hidden(customers)
         segment = self.traits.segment[customers]
-        treated_state = replace(
-            held_out_state, purchase_lift=_PURCHASE_LIFT[segment], dropout_lift=_DROPOUT_LIFT[segment]
-        )
-        treated = 1 - self._silence(treated_state, day + 1, RESPONSE_WINDOW_DAYS)
-        held_out = 1 - self._silence(held_out_state, day + 1, RESPONSE_WINDOW_DAYS)
         is_treated = arm != HOLDOUT
-        self.purchase_lift[customers] = np.where(is_treated, treated_state.purchase_lift, 1.0)
-        self.dropout_lift[customers] = np.where(is_treated, treated_state.dropout_lift, 1.0)
+        self.purchase_lift[customers] = np.where(is_treated, PURCHASE_LIFT[segment], 1.0)
+        self.dropout_lift[customers] = np.where(is_treated, DROPOUT_LIFT[segment], 1.0)
         self.campaigns[day] = CampaignContacts(
             number=self.contacts_made + np.arange(customers.size),
             day=np.full(customers.size, day),
             second=opening_seconds(rng, customers.size),
             customer=customers,
             arm=arm,
-            was_customer=was_customer,
-            probability_if_treated=np.where(was_customer, treated, 0.0),
-            probability_if_held_out=np.where(was_customer, held_out, 0.0),
+            was_customer=self.dropped_out[customers] == NEVER,
+            grievance=self.grievance[customers],
         )
         self.contacts_made += customers.size

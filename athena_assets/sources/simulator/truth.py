@@ -4,22 +4,28 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from athena_assets.sources.simulator import schemas
 from athena_assets.sources.simulator.behaviour import BlockEvents
-from athena_assets.sources.simulator.contacts import RESPONSE_WINDOW_DAYS
+from athena_assets.sources.simulator.contacts import RESPONSE_WINDOW_DAYS, CampaignContacts
 from athena_assets.sources.simulator.deliveries import contact_numbers, customer_ids
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import (
     DAYS_PER_YEAR,
+    DROPOUT_LIFT,
+    PURCHASE_LIFT,
     SEGMENTS,
     Block,
     Traits,
 )
 from athena_assets.sources.simulator.probabilities import HiddenState, no_purchase_probability
-from athena_assets.sources.simulator.season import GIFT_SHOPPER
+from athena_assets.sources.simulator.season import GIFT_SHOPPER, RetailCalendar
 from athena_assets.sources.simulator.state import NEVER
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -60,7 +66,13 @@ no order within `churn_horizon_days` given the hidden state, 1 for those who hav
 campaigns still to come. campaign_contacts: every assignment, also those whose window is open."""
 
 
-def block_truth(parameters: SimulatorParameters, block: Block, traits: Traits, events: BlockEvents) -> dict[str, Any]:
+def block_truth(
+    parameters: SimulatorParameters,
+    calendar: RetailCalendar,
+    block: Block,
+    traits: Traits,
+    events: BlockEvents,
+) -> dict[str, Any]:
     """The three truth tables of one block, in the schemas of `TABLES`."""
     epoch = (parameters.first_day - _EPOCH).days
     ids = customer_ids(block)
@@ -89,11 +101,12 @@ def block_truth(parameters: SimulatorParameters, block: Block, traits: Traits, e
         )
         for snapshot in events.snapshots
     ]
+    treated, held_out = _response_probabilities(parameters, calendar, traits, events.campaigns)
     contacts = {
         "contact_id": contact_numbers(block, events.campaigns.number),
         "was_customer": events.campaigns.was_customer,
-        "probability_if_treated": events.campaigns.probability_if_treated,
-        "probability_if_held_out": events.campaigns.probability_if_held_out,
+        "probability_if_treated": treated,
+        "probability_if_held_out": held_out,
     }
     return {
         "customers": pa.table(customers, schema=TABLES["customers"]),
@@ -102,27 +115,59 @@ def block_truth(parameters: SimulatorParameters, block: Block, traits: Traits, e
     }
 
 
-def _uplift(traits: Traits) -> Any:
-    """Response probability of the treated less that of the held out, season one."""
+def _uplift(traits: Traits) -> FloatArray:
+    """Response probability of the treated less that of the held out, on days of season one."""
     size = traits.segment.size
-    responses = []
-    for lifted_until in (RESPONSE_WINDOW_DAYS, -1):
-        state = HiddenState(
-            purchase_rate=traits.purchase_rate,
-            dropout_rate=traits.dropout_rate,
-            season_kind=np.zeros(size, dtype=np.int64),
-            grievance=np.zeros(size),
-            purchase_lift=np.array([segment.purchase_lift for segment in SEGMENTS])[traits.segment],
-            dropout_lift=np.array([segment.dropout_lift for segment in SEGMENTS])[traits.segment],
-            lifted_until=np.full(size, lifted_until),
-        )
-        silence = no_purchase_probability(
-            state,
-            np.ones((1, RESPONSE_WINDOW_DAYS)),
-            first_day=0,
+    calm, start = np.zeros(size), np.zeros(size, dtype=np.int64)
+    average_season = np.ones((2, RESPONSE_WINDOW_DAYS))
+    treated, held_out = (
+        1
+        - no_purchase_probability(
+            _after_contact(traits, np.arange(size), calm, lifted_until=until),
+            average_season,
+            first_day=start,
             days=RESPONSE_WINDOW_DAYS,
             grievance_hazard=0.0,
             grievance_decay=1.0,
         )
-        responses.append(1 - silence)
-    return responses[0] - responses[1]
+        for until in (start + RESPONSE_WINDOW_DAYS, start - 1)
+    )
+    return treated - held_out
+
+
+def _response_probabilities(
+    parameters: SimulatorParameters, calendar: RetailCalendar, traits: Traits, contacts: CampaignContacts
+) -> tuple[FloatArray, FloatArray]:
+    """Of each contact, if treated and if held out; zero for those who had left."""
+    treated, held_out = (
+        np.where(
+            contacts.was_customer,
+            1
+            - no_purchase_probability(
+                _after_contact(traits, contacts.customer, contacts.grievance, lifted_until=until),
+                calendar.season,
+                first_day=contacts.day + 1,
+                days=RESPONSE_WINDOW_DAYS,
+                grievance_hazard=parameters.grievance_hazard,
+                grievance_decay=parameters.grievance_decay,
+            ),
+            0.0,
+        )
+        for until in (contacts.day + RESPONSE_WINDOW_DAYS, contacts.day)
+    )
+    return treated, held_out
+
+
+def _after_contact(
+    traits: Traits, customers: IntArray, grievance: FloatArray, *, lifted_until: IntArray
+) -> HiddenState:
+    segment = traits.segment[customers]
+    return HiddenState(
+        purchase_rate=traits.purchase_rate[customers],
+        dropout_rate=traits.dropout_rate[customers],
+        season_kind=traits.season_kind[customers],
+        grievance=grievance,
+        purchase_lift=PURCHASE_LIFT[segment],
+        dropout_lift=DROPOUT_LIFT[segment],
+        lifted_until=lifted_until,
+    )

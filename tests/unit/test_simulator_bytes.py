@@ -1,0 +1,117 @@
+"""The simulator as a function: same parameters, same bytes; what comes later changes nothing before."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from athena_assets.sources.simulator import population
+from athena_assets.sources.simulator.parameters import InvalidSimulatorParameter, SimulatorParameters
+from athena_assets.sources.simulator.retailer import SimulatorOutputExists, simulate
+
+SMALL = {"customers": 300, "history_days": 120, "nights": 2, "first_night": date(2026, 3, 1)}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+
+
+def written(folder: Path, **parameters) -> dict[str, str]:
+    simulate(SimulatorParameters(**(SMALL | parameters)), folder / "landing", folder / "truth")
+    return digests(folder)
+
+
+def test_files_when_simulated_in_another_process_then_byte_identical(tmp_path, repository):
+    here = written(tmp_path / "here")
+    script = (
+        "import sys; from datetime import date; from pathlib import Path\n"
+        "from athena_assets.sources.simulator.parameters import SimulatorParameters\n"
+        "from athena_assets.sources.simulator.retailer import simulate\n"
+        f"folder = Path(sys.argv[1]); simulate(SimulatorParameters(**{SMALL!r}".replace("datetime.date", "date")
+        + "), folder / 'landing', folder / 'truth')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONHASHSEED": "12345"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "there")], check=True, env=environment)
+    assert len(here) == 3 * 6 + 3
+    assert digests(tmp_path / "there") == here
+
+
+def test_files_when_seed_differs_then_they_differ(tmp_path):
+    one, other = written(tmp_path / "one", seed=1), written(tmp_path / "other", seed=2)
+    # A night of so few customers may deliver an empty table under both seeds.
+    same = [name for name in one if one[name] == other[name]]
+    assert [name for name in same if "night=" not in name] == []
+    assert not any("order" in name for name in same)
+
+
+def test_earlier_deliveries_when_more_nights_follow_then_unchanged(tmp_path):
+    two, five = written(tmp_path / "two", nights=2), written(tmp_path / "five", nights=5)
+    delivered = [name for name in two if name.startswith("landing/")]
+    assert len(delivered) == 18
+    assert {name: five[name] for name in delivered} == {name: two[name] for name in delivered}
+
+
+def test_history_when_customers_span_blocks_then_one_row_group_each_and_unique_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr(population, "BLOCK_CUSTOMERS", 100)
+    written(tmp_path)
+    orders = pq.ParquetFile(tmp_path / "landing" / "history" / "orders.parquet")
+    assert orders.num_row_groups == 3
+    ids = pq.read_table(tmp_path / "landing" / "history" / "customers.parquet")["customer_id"].to_pylist()
+    assert ids == [f"C-{number:08d}" for number in range(1, 301)]
+    numbers = orders.read(["order_id"])["order_id"].to_pylist()
+    assert len(set(numbers)) == len(numbers) > 300
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("customers", 99),
+        ("history_days", 29),
+        ("nights", -1),
+        ("holdout_share", 0.0),
+        ("dropout_shape", 1.0),
+        ("campaign_gap_days", 14),
+        ("return_rate", 1.5),
+        ("purchases_per_year", float("nan")),
+        ("customers", "many"),
+        ("customers", 1000.5),
+        ("customers", True),
+        ("first_night", "2026-10-29"),
+    ],
+)
+def test_parameters_when_a_value_is_impossible_then_the_error_names_it(name, value):
+    with pytest.raises(InvalidSimulatorParameter, match=name) as raised:
+        SimulatorParameters(**{name: value})
+    assert str(value) in str(raised.value)
+    assert raised.value.next_command
+
+
+def test_output_when_folder_is_occupied_then_refused_and_untouched(tmp_path):
+    occupied = tmp_path / "landing"
+    occupied.mkdir()
+    (occupied / "precious.txt").write_text("mine")
+    with pytest.raises(SimulatorOutputExists, match="does not overwrite"):
+        simulate(SimulatorParameters(**SMALL), occupied, tmp_path / "truth")
+    assert [path.name for path in tmp_path.rglob("*")] == ["landing", "precious.txt"]
+
+
+@pytest.mark.parametrize("hidden", [".", "truth", ".."])
+def test_output_when_truth_shares_the_delivery_folder_then_refused(tmp_path, hidden):
+    landing = tmp_path / "here" / "landing"
+    with pytest.raises(SimulatorOutputExists, match="overlap"):
+        simulate(SimulatorParameters(**SMALL), landing, landing / hidden)
+
+
+def test_output_when_writing_fails_then_nothing_is_left(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match=r"file"):
+        simulate(SimulatorParameters(**SMALL), tmp_path / "landing", tmp_path / "file" / "truth")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
