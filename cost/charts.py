@@ -59,7 +59,7 @@ def ranked_bars(amounts: Mapping[str, Decimal], *, currency: str) -> str:
     layout = _layout(currency) | {
         "height": 90 + 26 * len(names),
         "showlegend": False,
-        "xaxis": {"title": {"text": currency}, "gridcolor": _GRID, "nticks": 4, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": currency}, "gridcolor": _GRID, "nticks": 6, "rangemode": "tozero"},
         # Names inside the plot: beside it, asset names would leave a telephone no room for bars.
         "yaxis": {"type": "category", "ticklabelposition": "inside", "automargin": False},
         "margin": {"l": 8, "r": 12, "t": 12, "b": 48},

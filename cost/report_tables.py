@@ -91,16 +91,16 @@ def by_model(rolled_up: Tco) -> Table:
     rows = []
     for name in names:
         parts = [cells.get((name, category), nothing) for category in CATEGORIES]
-        rows.append((name, *(plain(part) for part in parts), plain(sum(parts, nothing))))
+        rows.append((name, plain(sum(parts, nothing)), *(plain(part) for part in parts)))
     columns = [
         sum((part for (_, found), part in cells.items() if found == category), nothing) for category in CATEGORIES
     ]
     return Table(
         caption=f"Month to date by model and category, {rolled_up.currency}",
-        header=("Model", *(category.capitalize() for category in CATEGORIES), "Total"),
+        header=("Model", "Total", *(category.capitalize() for category in CATEGORIES)),
         rows=tuple(rows),
         numeric=tuple(range(1, len(CATEGORIES) + 2)),
-        foot=("Total", *(plain(part) for part in columns), plain(sum(columns, nothing))),
+        foot=("Total", plain(sum(columns, nothing)), *(plain(part) for part in columns)),
         chart=charts.stacked_bars(
             names,
             {category: [cells.get((name, category), nothing) for name in names] for category in CATEGORIES},
@@ -143,13 +143,13 @@ def by_day(charges: Sequence[Charge], rolled_up: Tco) -> Table:
     rows = []
     for day in days:
         parts = [shown.get((day, category), nothing) for category in CATEGORIES]
-        rows.append((day, *(plain(part) for part in parts), plain(sum(parts, nothing))))
+        rows.append((day, plain(sum(parts, nothing)), *(plain(part) for part in parts)))
     return Table(
         caption=f"By day (UTC), {rolled_up.currency}",
-        header=("Day", *(category.capitalize() for category in CATEGORIES), "Total"),
+        header=("Day", "Total", *(category.capitalize() for category in CATEGORIES)),
         rows=tuple(rows),
         numeric=tuple(range(1, len(CATEGORIES) + 2)),
-        foot=("Total", *("" for _ in CATEGORIES), plain(sum(shown.values(), nothing))),
+        foot=("Total", plain(sum(shown.values(), nothing)), *("" for _ in CATEGORIES)),
         chart=charts.stacked_bars(
             days,
             {category: [shown.get((day, category), nothing) for day in days] for category in CATEGORIES},
@@ -181,7 +181,7 @@ def by_step(charges: Sequence[Charge], currency: str) -> Table:
     largest = {step: costs[step] for step in ranked[:LARGEST_STEPS]}
     return Table(
         caption=f"Measured steps, dearest first, {currency}",
-        header=("Step", "Runs", "CPU seconds", "GiB-hours of memory", "Cost, exact"),
+        header=("Step", "Runs", "CPU seconds", "Memory GiB-hours", "Cost, exact"),
         rows=tuple(rows),
         numeric=(1, 2, 3, 4),
         foot=("Total", "", "", "", exact(money.total(costs.values()))),

@@ -1,0 +1,112 @@
+"""The bill as assets: usage -> charges -> TCO per model -> the published page, for the month to date.
+
+A charge belongs to the wall clock in which the resource was used, so these tables are not partitioned by business night:
+each run replaces the current month up to now. This is the edge that reads the clock for the modules of `cost/`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from checks.contract import Contract, load_contract
+from cost import book, charges, declared, focus, report, storage, tco, usage
+from cost.money import one_currency
+from cost.period import Month
+from cost.rate_card import RateCard
+from resources.home import replace_text
+from resources.meter import Meter
+from resources.rows import insert_rows
+from resources.settings import Settings
+from resources.steps import step
+from resources.tables import ensure_table, materialisation, table_spec
+from resources.warehouse import Warehouse
+
+GROUP = "cost"
+COST_CENTER = "finance"
+VERSION = "1"
+PAGE = "tco.html"
+
+
+def cost_contracts() -> dict[str, Contract]:
+    """Contracts of the cost tables, in the order of the bill."""
+    return {name: load_contract(f"cost.{name}") for name in ("usage", "charge", "tco")}
+
+
+def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """`cost.usage`, `cost.charge`, `cost.tco` in one step, and the page that finance opens.
+
+    models: names of all models, who share what is not one's own.
+    published: keys of the published predictions, whose rows are the denominator of unit costs.
+    """
+    contracts = cost_contracts()
+    keys = {name: dg.AssetKey(["cost", name]) for name in contracts}
+    inputs = {"usage": list(published), "charge": [keys["usage"]], "tco": [keys["charge"]]}
+    specs = [
+        table_spec(
+            contract,
+            group=GROUP,
+            stage="monitoring",
+            deps=inputs[name],
+            cost_center=COST_CENTER,
+            code_version=VERSION,
+        )
+        for name, contract in contracts.items()
+    ]
+
+    @dg.multi_asset(name="month_to_date", specs=specs, pool="warehouse")
+    @step
+    def month_to_date(
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        settings: dg.ResourceParam[Settings],
+        meter: dg.ResourceParam[Meter],
+    ) -> Iterator[dg.MaterializeResult]:
+        as_of = datetime.now(UTC)
+        month = Month.of(as_of)
+        meter.record_storage(context.run_id, storage.look(settings.home, as_of))
+        used = usage.load(meter.path, month)
+        charged = charges_of(used, month, as_of)
+        rolled_up = tco.roll_up(
+            charged, models=models, month=month, as_of=as_of, currency=RateCard.load().currency
+        )
+        in_month = usage.in_month(used, month)
+        start = month.start.date()
+        rows: Mapping[str, list[tuple[object, ...]]] = {
+            "usage": [(start, *row) for row in usage.warehouse_rows(in_month)],
+            "charge": focus.warehouse_rows(charged),
+            "tco": rolled_up.warehouse_rows(),
+        }
+        of_month = {
+            "usage": "month = $month",
+            "charge": 'CAST("BillingPeriodStart" AS DATE) = $month',
+            "tco": "month = $month",
+        }
+        with warehouse.write() as connection:
+            for name, contract in contracts.items():
+                ensure_table(connection, contract)
+                connection.execute(f"DELETE FROM {contract.address} WHERE {of_month[name]}", {"month": start})
+                insert_rows(connection, contract, rows[name])
+        figures = {"total": str(rolled_up.total), "currency": rolled_up.currency, "month": month.key}
+        for name, contract in contracts.items():
+            yield materialisation(
+                contract,
+                len(rows[name]),
+                figures={"rows": len(rows[name]), **(figures if name == "tco" else {})},
+            )
+
+    return [month_to_date, _page(models, keys["tco"])]
+
+
+def charges_of(used: Sequence[usage.Usage], month: Month, as_of: datetime) -> list[focus.Charge]:
+    """Every charge of the month up to `as_of`: metered, stored and declared."""
+    card = RateCard.load()
+    people = declared.load()
+    one_currency([card.currency, *(cost.currency for cost in people)])
+    return focus.ordered(
+        [
+            *charges.from_usage(used, card, month, as_of),
+            *charges.from_storage(storage.snapshots(used), card, month, as_of),
+            *charges.from_declared(people, month, as_of),
+        ]
+    )
