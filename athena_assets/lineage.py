@@ -1,7 +1,10 @@
 """Column lineage read from the SQL that computes a table, so that it cannot disagree with it."""
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping
-from functools import lru_cache
+from pathlib import Path
 
 ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
 """Output column -> the (`schema.table`, column) pairs it is computed from."""
@@ -9,15 +12,34 @@ ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
 VIEWS = {"orders.all_": "orders."}
 
 
-@lru_cache(maxsize=512)
-def column_lineage(select: str, columns: tuple[tuple[str, tuple[str, ...]], ...]) -> ColumnLineage:
+KnownColumns = tuple[tuple[str, tuple[str, ...]], ...]
+"""`(schema.table, column names)` of every table that a text may read, so that unqualified names resolve."""
+
+
+def column_lineage(select: str, columns: KnownColumns, cache: Path | None = None) -> ColumnLineage:
     """Trace each output column of a DuckDB SELECT to the tables' columns.
 
-    Parameters
-    ----------
-    select: the text; its `$parameters` are fine.
-    columns: `(schema.table, column names)` of every table it may read, so that unqualified names resolve.
+    Tracing a long text takes a second and the same text gives the same answer, so the answer is kept in `cache`
+    under the text's hash; a file there that cannot be read is computed again.
     """
+    if cache is None:
+        return trace(select, columns)
+    name = hashlib.sha256(repr((select, columns)).encode()).hexdigest()[:32]
+    path = cache / "lineage" / f"{name}.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {column: tuple((address, source) for address, source in pairs) for column, pairs in stored.items()}
+    except (OSError, ValueError):
+        traced = trace(select, columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(traced), encoding="utf-8")
+    os.replace(temporary, path)
+    return traced
+
+
+def trace(select: str, columns: KnownColumns) -> ColumnLineage:
+    """Column lineage, computed."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.lineage import lineage

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from checks.contract import Contract, load_contract
-from cost import book, charges, declared, focus, report, storage, tco, usage
+from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
 from cost.money import one_currency
 from cost.period import Month
 from cost.rate_card import RateCard
@@ -19,7 +19,7 @@ from resources.meter import Meter
 from resources.rows import insert_rows
 from resources.settings import Settings
 from resources.steps import step
-from resources.tables import ensure_table, materialisation, table_spec
+from resources.tables import SHARED, ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse
 
 GROUP = "cost"
@@ -67,9 +67,7 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
         meter.record_storage(context.run_id, storage.look(settings.home, as_of))
         used = usage.load(meter.path, month)
         charged = charges_of(used, month, as_of)
-        rolled_up = tco.roll_up(
-            charged, models=models, month=month, as_of=as_of, currency=RateCard.load().currency
-        )
+        rolled_up = tco.roll_up(charged, models=models, month=month, as_of=as_of, currency=RateCard.load().currency)
         in_month = usage.in_month(used, month)
         start = month.start.date()
         rows: Mapping[str, list[tuple[object, ...]]] = {
@@ -96,6 +94,54 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
             )
 
     return [month_to_date, _page(models, keys["tco"])]
+
+
+def _page(models: Sequence[str], tco_key: dg.AssetKey) -> dg.AssetsDefinition:
+    """`published/tco`: the page, downstream of the blocking checks of the bill."""
+    spec = dg.AssetSpec(
+        dg.AssetKey(["published", "tco"]),
+        description="The TCO page for finance: one self-contained HTML file, open and unreconciled.",
+        group_name=GROUP,
+        kinds={"html"},
+        owners=["team:model-platform"],
+        tags={"model": SHARED, "cost_center": COST_CENTER, "stage": "monitoring"},
+        deps=[tco_key],
+        code_version=VERSION,
+    )
+
+    @dg.multi_asset(name="tco_page", specs=[spec], pool="warehouse")
+    @step
+    def tco_page(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, settings: dg.ResourceParam[Settings]
+    ) -> dg.MaterializeResult:
+        with warehouse.read() as connection:
+            month = ledger.latest_month(connection)
+            charged = ledger.read_charges(connection, month)
+            rolled_up = ledger.read_tco(connection, month, tuple(models))
+            predictions = ledger.predictions_of(connection, month, tuple(models))
+            unmeasured = ledger.runs_without_total(connection, month, but=context.run_id)
+        text = report.render(
+            rolled_up,
+            charged,
+            card=RateCard.load(),
+            declared=declared.load(),
+            book=book.work_out(month.start.year),
+            predictions=predictions,
+            runs_without_total=unmeasured,
+        )
+        path = settings.published / PAGE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text)
+        return dg.MaterializeResult(
+            asset_key=spec.key,
+            metadata={
+                "dagster/uri": path.as_uri(),
+                "total": f"{rolled_up.total} {rolled_up.currency}",
+                "bytes": len(text.encode()),
+            },
+        )
+
+    return tco_page
 
 
 def charges_of(used: Sequence[usage.Usage], month: Month, as_of: datetime) -> list[focus.Charge]:

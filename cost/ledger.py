@@ -1,12 +1,13 @@
 """Reads the bill back from the warehouse, so that the page shows what the checks have seen."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from athena_assets.errors import AthenaError
 from cost.focus import COLUMNS, Charge
 from cost.period import Month
 from cost.tco import EvenRule, Tco, TcoRow
+from cost.usage import RUN_TOTAL
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
 
 class NothingCharged(AthenaError):
     """The month has no charges in the warehouse."""
+
+
+def latest_month(connection: "duckdb.DuckDBPyConnection") -> Month:
+    """The last month that was rolled up; raises `NothingCharged` where there is none."""
+    ((month,),) = connection.execute("SELECT max(month) FROM cost.tco").fetchall()
+    if month is None:
+        raise NothingCharged(
+            "nothing has been charged yet",
+            expected="rows in cost.tco",
+            found="none",
+            next_command="materialise cost/tco",
+        )
+    return Month.of(datetime(month.year, month.month, 1, tzinfo=UTC))
 
 
 def read_charges(connection: "duckdb.DuckDBPyConnection", month: Month) -> list[Charge]:
@@ -65,5 +79,15 @@ def predictions_of(connection: "duckdb.DuckDBPyConnection", month: Month, models
     return {model: int(counted.get(model, 0)) for model in models}
 
 
-def _aware[Value](value: Value) -> Value | datetime:
+def runs_without_total(connection: "duckdb.DuckDBPyConnection", month: Month, *, but: str) -> list[str]:
+    """Runs of the month whose overhead is not known, `but` the one that is asking and cannot have ended."""
+    rows = connection.execute(
+        "SELECT run_id FROM cost.usage WHERE month = $month AND meter = 'cpu' AND run_id <> $but"
+        " GROUP BY run_id HAVING NOT bool_or(step = $total) ORDER BY run_id",
+        {"month": month.start.date(), "but": but, "total": RUN_TOTAL},
+    ).fetchall()
+    return [str(run_id) for (run_id,) in rows]
+
+
+def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

@@ -6,6 +6,9 @@ that retailer's own home back if it had one: nothing is lost and two retailers n
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -82,12 +85,17 @@ def write_home(home: Path, record: HomeRecord) -> None:
     replace_text(home / RECORD, json.dumps(document, indent=2) + "\n")
 
 
-def take_home(home: Path, source: str) -> str | None:
-    """Make `home` the home of `source`, parking another retailer's; returns what was done, in words, or None."""
+@contextmanager
+def home_of(home: Path, source: str) -> Iterator[str | None]:
+    """Make `home` the home of `source` for good, unless the body fails: then another retailer's is put back.
+
+    Yields what was done, in words, or None where nothing had to move. Raises `HomeParked`.
+    """
     record = read_home(home)
     if record is None or record.source == source:
-        return None
-    parked = parking_place(home, record.source)
+        yield None
+        return
+    parked, own = parking_place(home, record.source), parking_place(home, source)
     if parked.exists():
         raise HomeParked(
             f"cannot park the home of {record.source}",
@@ -96,11 +104,19 @@ def take_home(home: Path, source: str) -> str | None:
             next_command=f"move {parked} elsewhere, then run the same command again",
         )
     os.rename(home, parked)
-    own = parking_place(home, source)
+    said = f"home of {record.source} parked at {parked.name}"
     if own.exists():
         os.rename(own, home)
-        return f"home of {record.source} parked at {parked.name}; home of {source} taken back from {own.name}"
-    return f"home of {record.source} parked at {parked.name}"
+        said = f"{said}; home of {source} taken back from {own.name}"
+    try:
+        yield said
+    except BaseException:
+        if home.exists() and read_home(home) is None:
+            shutil.rmtree(home)
+        elif home.exists():
+            os.rename(home, own)
+        os.rename(parked, home)
+        raise
 
 
 def parking_place(home: Path, source: str) -> Path:

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         return self.home / "published"
 
     @property
+    def cache(self) -> Path:
+        """What can be computed again: column lineage by the text of its SQL."""
+        return self.home / "cache"
+
+    @property
     def usage_path(self) -> Path:
         """The meter's SQLite file."""
         return self.home / "cost" / "usage.sqlite"

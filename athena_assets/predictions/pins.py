@@ -34,13 +34,13 @@ def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_
     return dict(current) if use_current else {**current, **pinned}
 
 
-def read_pins(connection: duckdb.DuckDBPyConnection, night: Night) -> dict[str, str]:
-    """All pins of a night; raises `NightNotOpened` where it has none."""
+def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok: bool = False) -> dict[str, str]:
+    """All pins of a night; where it has none an empty dict if `missing_ok`, else raises `NightNotOpened`."""
     rows = connection.execute(
         "SELECT subject, version FROM ops.night_pins WHERE night = $night ORDER BY subject",
         {"night": night.day},
     ).fetchall()
-    if not rows:
+    if not rows and not missing_ok:
         raise NightNotOpened(
             f"the night {night.key} has not been opened",
             expected="its pins in ops.night_pins",

@@ -129,18 +129,19 @@ def test_check_table_when_the_table_is_absent_then_it_is_named() -> None:
 
 
 def test_compile_rules_when_every_contract_is_compiled_then_duckdb_accepts_the_text() -> None:
-    for name in contract_names():
-        contract = load_contract(name)
-        rule_ids = [rule.id for rule in compile_rules(contract)]
-        assert len(rule_ids) == len(set(rule_ids)), name
-        with duckdb.connect() as connection:
-            for schema in {contract.schema, "orders", "features"}:
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            for referred in {column.references for column in contract.columns if column.references}:
-                table, _, column_name = referred.rpartition(".")
-                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({column_name} VARCHAR)")
+    contracts = [load_contract(name) for name in contract_names()]
+    with duckdb.connect() as connection:
+        for contract in contracts:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {contract.schema}")
             connection.execute(contract.ddl())
-            assert faults(check_table(connection, contract)) == set(), name
+        for referred in {column.references for contract in contracts for column in contract.columns}:
+            if referred is not None and ".all_" in referred:
+                table, _, name = referred.rpartition(".")
+                connection.execute(f"CREATE VIEW {table} AS SELECT '' AS {name}")
+        for contract in contracts:
+            rule_ids = [rule.id for rule in compile_rules(contract)]
+            assert len(rule_ids) == len(set(rule_ids)), contract.address
+            assert faults(check_table(connection, contract)) == set(), contract.address
 
 
 def test_hash_when_a_rule_changes_then_it_changes() -> None:

@@ -10,9 +10,9 @@ from resources.home import (
     HomeParked,
     HomeRecord,
     NoHome,
+    home_of,
     need_home,
     read_home,
-    take_home,
     write_home,
 )
 
@@ -27,25 +27,42 @@ def test_read_home_when_written_then_it_is_the_same(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["home.json"]
 
 
-def test_take_home_when_the_source_changes_then_the_other_is_parked_and_taken_back(tmp_path: Path) -> None:
+def test_home_of_when_the_source_changes_then_the_other_is_parked_and_taken_back(tmp_path: Path) -> None:
     home = tmp_path / ".athena"
     write_home(home, SIMULATED)
     (home / "warehouse.duckdb").write_text("simulated")
-    assert take_home(home, "simulator") is None
-    assert "parked at .athena-simulator" in str(take_home(home, "online_retail_ii"))
-    assert not home.exists()
-    write_home(home, REAL)
-    assert "taken back" in str(take_home(home, "simulator"))
+    with home_of(home, "simulator") as said:
+        assert said is None
+    with home_of(home, "online_retail_ii") as said:
+        assert "parked at .athena-simulator" in str(said)
+        assert not home.exists()
+        write_home(home, REAL)
+    with home_of(home, "simulator") as said:
+        assert "taken back" in str(said)
     assert (home / "warehouse.duckdb").read_text() == "simulated"
     assert read_home(tmp_path / ".athena-online_retail_ii") == REAL
 
 
-def test_take_home_when_the_parking_place_is_taken_then_nothing_moves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("had_a_home", [False, True])
+def test_home_of_when_the_body_fails_then_everything_is_where_it_was(tmp_path: Path, had_a_home: bool) -> None:
+    home, own = tmp_path / ".athena", tmp_path / ".athena-online_retail_ii"
+    write_home(home, SIMULATED)
+    if had_a_home:
+        write_home(own, REAL)
+    with pytest.raises(RuntimeError), home_of(home, "online_retail_ii"):
+        (home / "landing").mkdir(parents=True)
+        raise RuntimeError("the file was no good")
+    assert read_home(home) == SIMULATED
+    assert read_home(own) == (REAL if had_a_home else None)
+    assert not (tmp_path / ".athena-simulator").exists()
+
+
+def test_home_of_when_the_parking_place_is_taken_then_nothing_moves(tmp_path: Path) -> None:
     home = tmp_path / ".athena"
     write_home(home, SIMULATED)
     (tmp_path / ".athena-simulator").mkdir()
-    with pytest.raises(HomeParked):
-        take_home(home, "online_retail_ii")
+    with pytest.raises(HomeParked), home_of(home, "online_retail_ii"):
+        pass
     assert read_home(home) == SIMULATED
 
 

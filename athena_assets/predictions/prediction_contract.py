@@ -1,0 +1,44 @@
+"""The contracts of a model's candidate and published tables: one template, completed from the model's folder."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from athena_assets.lifecycle.model_spec import ModelSpec
+from checks.contract import Column, Contract, load_contract
+
+CANDIDATE_TEMPLATE = "predictions.classification_candidate"
+PUBLISHED_TEMPLATE = "predictions.classification"
+
+
+def probability_column(spec: ModelSpec) -> str:
+    """Name of the published probability, for instance `churn_probability`."""
+    return f"{spec.name}_probability"
+
+
+def candidate_contract(spec: ModelSpec) -> Contract:
+    """The contract of `predictions.<model>_candidate`."""
+    return _complete(load_contract(CANDIDATE_TEMPLATE).named("predictions", f"{spec.name}_candidate"), spec)
+
+
+def published_contract(spec: ModelSpec) -> Contract:
+    """The contract of `predictions.<model>`."""
+    return _complete(load_contract(PUBLISHED_TEMPLATE).named("predictions", spec.name), spec)
+
+
+def _complete(contract: Contract, spec: ModelSpec) -> Contract:
+    """Put the probability after `as_of` and the model's own tiers into `risk_tier`."""
+    probability = Column(
+        name=probability_column(spec),
+        type="DOUBLE",
+        description=f"Calibrated probability of {spec.name} within {spec.horizon_days} days.",
+        required=True,
+        minimum=Decimal(0),
+        maximum=Decimal(1),
+        unit="probability",
+    )
+    columns = []
+    for column in contract.columns:
+        columns.append(replace(column, accepted=tuple(spec.risk_tiers)) if column.name == "risk_tier" else column)
+        if column.name == "as_of":
+            columns.append(probability)
+    return replace(contract, columns=tuple(columns))

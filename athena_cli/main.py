@@ -1,0 +1,39 @@
+"""`athena`: the commands, and the one place where a named error becomes an exit code."""
+
+import sys
+
+import typer
+
+from athena_assets.errors import AthenaError
+from athena_cli import doctor, evening, explore, models, nights, sources, training, ui
+from athena_cli.output import print_error
+
+app = typer.Typer(
+    name="athena",
+    help="A retailer's machine-learning production system: raw orders to decisions to the bill.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(evening.run)
+app.command("simulate")(sources.simulate)
+app.command("load")(sources.load)
+app.command("night")(nights.night)
+app.command("train")(training.train)
+app.command("backtest")(training.backtest)
+app.command("models")(models.models)
+app.command("features")(explore.features)
+app.command("doctor")(doctor.doctor)
+app.command("ui")(ui.ui)
+
+
+def main() -> None:
+    """Entry point: exit code 0 when it is done, 1 for a named error, 2 for a wrong command line."""
+    try:
+        app()
+    except AthenaError as error:
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

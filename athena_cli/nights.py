@@ -1,0 +1,60 @@
+"""`athena night`: one night, from its deliveries to its published predictions and the bill."""
+
+from typing import Annotated
+
+import typer
+
+from athena_assets.errors import InvalidArgument
+from athena_assets.nights import Night
+from athena_assets.predictions.assets import USE_CURRENT
+from athena_cli.output import console, doing, print_json, print_table
+from athena_cli.summary import night_summary
+from athena_cli.workplace import Workplace, here
+
+JOB = "night"
+
+
+def night(
+    day: Annotated[str, typer.Argument(help="The night to run, YYYY-MM-DD: the day that it closes.")],
+    current: Annotated[
+        bool, typer.Option("--current", help="Use today's model, features and contracts instead of the night's pins.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Run one night. Run again it gives the same bytes, because the night pins what it used."""
+    workplace = here()
+    chosen = Night.parse(day)
+    run_night(workplace, chosen, current=current)
+    figures = night_summary(workplace, chosen)
+    if as_json:
+        print_json(figures)
+        return
+    print_table(f"Night {chosen.key}", ["what", "figure"], [[name, value] for name, value in figures.items()])
+    console.print(f"published: {workplace.settings.published / 'predictions'}", markup=False)
+
+
+def run_night(workplace: Workplace, chosen: Night, *, current: bool = False) -> None:
+    """Run the night job; raises `InvalidArgument` for a night that cannot be one, `RunFailed` for one that fails."""
+    refuse_impossible(workplace, chosen)
+    with doing(f"night {chosen.key}: intake, features, scores, checks, publication, cost"):
+        workplace.orchestrator.execute(JOB, partition=chosen.key, tags={USE_CURRENT: "true"} if current else None)
+
+
+def refuse_impossible(workplace: Workplace, chosen: Night) -> None:
+    """Refuse a night before the first one or after the last that was delivered; raises `InvalidArgument`."""
+    retailer = workplace.retailer
+    first, last = retailer.first_night, retailer.last_delivered
+    if chosen < first:
+        raise InvalidArgument(
+            f"the night {chosen.key} lies in the bulk history",
+            expected=f"a night from {first.key} on",
+            found=chosen.key,
+            next_command=f"athena features --customer ID --as-of {chosen.plus(1).key} answers for any day of it",
+        )
+    if last is None or chosen > last:
+        raise InvalidArgument(
+            f"the night {chosen.key} has not been delivered",
+            expected=f"a night up to {last.key}" if last is not None else "a delivery",
+            found=chosen.key,
+            next_command=f"athena load --night {chosen.key} FILES",
+        )

@@ -1,0 +1,72 @@
+"""How commands speak: progress and words to a person, JSON to a program, errors to standard error."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from athena_assets.errors import AthenaError
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Show that long work is under way: a spinner on a terminal, a line elsewhere. Goes to standard error."""
+    if errors.is_terminal:
+        with errors.status(what):
+            yield
+        errors.print(f"[green]done[/] {what}")
+    else:
+        errors.print(what, markup=False)
+        yield
+
+
+def print_error(error: AthenaError) -> None:
+    """A named error as a person reads it; standard output stays clean for programs."""
+    first, _, rest = str(error).partition("\n")
+    errors.print(f"error: {first}", style="bold red", markup=False, soft_wrap=True)
+    if rest:
+        errors.print(rest, markup=False, soft_wrap=True)
+
+
+def print_json(document: object) -> None:
+    """JSON for a program: Decimal and dates as text, keys in the order given."""
+    sys.stdout.write(json.dumps(document, indent=2, default=_plain) + "\n")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal | date | datetime | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table; numbers are right-aligned."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float | Decimal) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(cell) for cell in row))
+    console.print(table)
+
+
+def _shown(cell: Any) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(cell, float):
+        return f"{cell:.4f}"
+    return str(cell)

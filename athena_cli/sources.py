@@ -1,0 +1,191 @@
+"""`athena simulate` and `athena load`: deliveries into the landing zone of a home."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from athena_assets.errors import InvalidArgument
+from athena_assets.nights import Night
+from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.errors import AlreadyDelivered
+from athena_assets.sources.landing import Landing
+from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.source import Source, mapped_source, source_named
+from athena_cli.output import console, doing, print_json, print_table
+from resources.home import HomeRecord, home_of, read_home, replace_text, write_home
+from resources.settings import Settings, load_settings
+
+SIMULATOR = "simulator"
+
+
+def simulate(
+    customers: Annotated[int, typer.Option(help="Customers registered by the end of the history.")] = 5_000,
+    nights: Annotated[int, typer.Option(help="Nightly deliveries after the history; a larger number adds nights.")] = 3,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20_261_031,
+    history_days: Annotated[int, typer.Option(help="Days of bulk history before the first night.")] = 730,
+) -> None:
+    """Simulate a retailer and land what it delivers: a bulk history, then one delivery per night."""
+    settings = load_settings()
+    parameters = SimulatorParameters(customers=customers, nights=nights, seed=seed, history_days=history_days)
+    for line in land_simulator(settings, parameters):
+        console.print(line, markup=False)
+
+
+def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[str]:
+    """Simulate and register whatever of it the home does not have yet; returns what was done, in words.
+
+    Raises `InvalidArgument` when the home holds a retailer simulated with other parameters.
+    """
+    from athena_assets.sources.simulator.retailer import simulate as write_retailer
+
+    landing, source = Landing.of(settings.home), source_named(SIMULATOR)
+    with home_of(settings.home, SIMULATOR) as taken:
+        done = [taken] if taken else []
+        _refuse_other_parameters(settings, parameters)
+        have = {delivery.last_night for delivery in landing.deliveries(SIMULATOR)}
+        wanted = {Night(parameters.first_night).plus(offset).day for offset in range(-1, parameters.nights)}
+        if wanted <= have:
+            return [*done, f"{len(have)} deliveries of the simulator are landed already"]
+        folder = settings.landing / SIMULATOR / f"to-{Night(max(wanted)).key}"
+        truth = settings.truth / f"to-{Night(max(wanted)).key}"
+        for leftover in (folder, truth):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
+            simulated = write_retailer(parameters, folder, truth)
+        write_home(settings.home, HomeRecord(SIMULATOR, parameters.first_night))
+        replace_text(_parameters_path(settings), _parameters_text(parameters))
+        for delivery in simulated.deliveries:
+            if delivery.last_day in have:
+                shutil.rmtree(delivery.folder)
+                continue
+            night = Night(delivery.last_day)
+            registered = landing.register(
+                source,
+                [table.path for table in delivery.tables.values()],
+                kind=delivery.kind,
+                registered_at=night.as_of.replace(minute=30),
+                last_night=night,
+            )
+            done.append(_described(registered))
+    return done
+
+
+def _parameters_path(settings: Settings) -> Path:
+    return settings.home / "simulator.txt"
+
+
+def _parameters_text(parameters: SimulatorParameters) -> str:
+    """What must be the same for two simulations to be of one retailer: everything but the number of nights."""
+    from dataclasses import fields
+
+    names = sorted(field.name for field in fields(parameters) if field.name != "nights")
+    return "".join(f"{name}: {getattr(parameters, name)}\n" for name in names)
+
+
+def _refuse_other_parameters(settings: Settings, parameters: SimulatorParameters) -> None:
+    path = _parameters_path(settings)
+    if not path.exists():
+        return
+    before, now = path.read_text(encoding="utf-8"), _parameters_text(parameters)
+    if before != now:
+        differing = set(before.splitlines()) ^ set(now.splitlines())
+        raise InvalidArgument(
+            "this home holds another simulated retailer",
+            expected="; ".join(sorted(line for line in before.splitlines() if line in differing)),
+            found="; ".join(sorted(line for line in now.splitlines() if line in differing)),
+            next_command="ask for the same retailer, or set ATHENA_HOME to another folder",
+        )
+
+
+def load(
+    files: Annotated[list[Path], typer.Argument(help="Files of one delivery: xlsx, csv or parquet, or a folder.")],
+    source: Annotated[str | None, typer.Option(help="Source that delivered them; default: the home's.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Mapping YAML that declares a source of your own.")] = None,
+    night: Annotated[str | None, typer.Option(help="The night of a nightly delivery, YYYY-MM-DD.")] = None,
+    first_night: Annotated[
+        str | None, typer.Option(help="First night to run as a night; default: the last one of a bulk file.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say what would happen, write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Register a delivery, or with --check say what would be kept, quarantined or refused."""
+    settings = load_settings()
+    declared = declared_source(settings, source, mapping)
+    if check:
+        _preview(settings, declared, files, night, as_json)
+        return
+    delivery, taken = register_files(settings, declared, files, night=night, first_night=first_night, mapping=mapping)
+    if as_json:
+        print_json(delivery.model_dump(mode="json"))
+        return
+    if taken:
+        console.print(taken, markup=False)
+    console.print(_described(delivery), markup=False)
+
+
+def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
+    """The source that a command means: its mapping, its name, or the home's own."""
+    if mapping is not None:
+        return mapped_source(mapping)
+    record = read_home(settings.home)
+    chosen = name or (record.source if record is not None else None)
+    if chosen is None:
+        raise InvalidArgument(
+            "which source delivered these files?",
+            expected="--source or --mapping, because this home has no source yet",
+            found="neither",
+            next_command="athena load --source online_retail_ii FILE",
+        )
+    return source_named(chosen, mapped=settings.home / "mappings")
+
+
+def register_files(
+    settings: Settings,
+    source: Source,
+    files: list[Path],
+    *,
+    night: str | None = None,
+    first_night: str | None = None,
+    mapping: Path | None = None,
+) -> tuple[Delivery, str | None]:
+    """Register one delivery in the source's home; returns it, and what became of another retailer's home."""
+    home = settings.home
+    landing = Landing.of(home)
+    with home_of(home, source.name) as taken:
+        try:
+            delivery = landing.register(
+                source,
+                files,
+                kind="nightly" if night is not None else "bulk",
+                registered_at=datetime.now(UTC).astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None),
+                last_night=Night.parse(night) if night is not None else None,
+            )
+        except AlreadyDelivered as error:
+            if read_home(home) is not None:
+                raise
+            # Stopped between the manifest and the home's record: the record is all that is missing.
+            (delivery,) = [d for d in landing.deliveries(source.name) if d.delivery_id == error.delivery_id]
+        if mapping is not None:
+            kept = home / "mappings" / f"{source.name}.yaml"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(kept, mapping.read_text(encoding="utf-8"))
+        if read_home(home) is None:
+            first = Night.parse(first_night).day if first_night is not None else delivery.last_night
+            write_home(home, HomeRecord(source.name, first))
+    return delivery, taken
+
+
+def _described(delivery: Delivery) -> str:
+    rows = sum(file.rows for file in delivery.files)
+    days = f"{delivery.first_night} to {delivery.last_night}" if delivery.kind == "bulk" else f"{delivery.last_night}"
+    return (
+        f"landed {delivery.kind} delivery {delivery.delivery_id}: {days}, {rows:,} rows in {len(delivery.files)} files"
+    )
+
+
+def _preview(settings: Settings, source: Source, files: list[Path], night: str | None, as_json: bool) -> None:
+    raise NotImplementedError

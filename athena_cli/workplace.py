@@ -1,0 +1,75 @@
+"""What commands share: the home they work in, whose it is, and the definitions that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from athena_assets.retailer import Retailer
+from athena_assets.sources.landing import Landing
+from athena_assets.sources.source import Source, source_named
+from resources.home import HomeRecord, need_home
+from resources.settings import Settings, load_settings
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from athena_assets.definitions import Athena
+    from resources.orchestrator import Orchestrator
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One home and everything that is opened from it, each once."""
+
+    settings: Settings
+
+    @cached_property
+    def record(self) -> HomeRecord:
+        """Whose home it is; raises `NoHome` where nothing has been landed."""
+        return need_home(self.settings.home)
+
+    @cached_property
+    def source(self) -> Source:
+        """The home's source."""
+        return source_named(self.record.source, mapped=self.mappings)
+
+    @property
+    def mappings(self) -> Path:
+        """Where this home keeps the mapping files of sources that are not shipped."""
+        return self.settings.home / "mappings"
+
+    @cached_property
+    def landing(self) -> Landing:
+        """The home's landing zone."""
+        return Landing.of(self.settings.home)
+
+    @cached_property
+    def athena(self) -> Athena:
+        """The definitions of this home, with the parts they were built from."""
+        from athena_assets.definitions import build_athena
+
+        return build_athena(self.settings)
+
+    @property
+    def retailer(self) -> Retailer:
+        """The home's retailer as the asset graph sees it."""
+        return self.athena.retailer
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """Runs the home's jobs and records them where the UI looks."""
+        from resources.orchestrator import Orchestrator
+
+        return Orchestrator(self.settings, self.athena.definitions)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The home's warehouse."""
+        return Warehouse.of(self.settings)
+
+
+def here() -> Workplace:
+    """The workplace of this process's settings."""
+    return Workplace(load_settings())
