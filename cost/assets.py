@@ -1,6 +1,6 @@
 """The bill as assets: usage -> charges -> TCO per model -> the published page, for the month to date.
 
-A charge belongs to the wall clock in which the resource was used, so these tables are not partitioned by business night:
+A charge belongs to the wall clock in which the resource was used, so these tables are not partitioned by night:
 each run replaces the current month up to now. This is the edge that reads the clock for the modules of `cost/`.
 """
 
