@@ -1,0 +1,1 @@
+"""From labelled snapshots to a tested artifact: for every model, naming none."""

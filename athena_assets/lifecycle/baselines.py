@@ -1,0 +1,48 @@
+"""What a model must beat to have earned its place: plain logistic regressions on log features.
+
+One on recency, one on frequency, one on everything; each sees the same training rows as the model, has one intercept
+and an all but vanishing penalty, and so also shows what a model that averages the past does to the level.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
+from athena_assets.lifecycle.linear import LinearPart, fit_transform
+from athena_assets.lifecycle.logistic import fit_logistic, sigmoid
+from athena_assets.lifecycle.model_spec import ModelSpec
+
+L2 = 1.0
+"""scikit-learn's default strength (C = 1)."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A fitted baseline."""
+
+    name: str
+    part: LinearPart
+    intercept: float
+
+    def probability(self, matrix: Matrix) -> FloatArray:
+        """Probability (rows,)."""
+        return sigmoid(self.part.score(matrix) + self.intercept)
+
+
+def fit_baselines(data: Dataset, spec: ModelSpec) -> tuple[Baseline, ...]:
+    """The baselines that the model declares, in its order."""
+    return tuple(fit_baseline(data, name, spec.baselines[name]) for name in spec.baselines)
+
+
+def fit_baseline(data: Dataset, name: str, features: tuple[str, ...] | str) -> Baseline:
+    """One baseline on these features, or on all of them (`"all"`)."""
+    names = data.features if isinstance(features, str) else features
+    columns = np.array([data.features.index(feature) for feature in names], dtype=np.int64)
+    transform = fit_transform(data.matrix, columns)
+    values, missing = transform.standardised(data.matrix), transform.missing(data.matrix)
+    design = np.column_stack([values, missing, np.ones(len(data))])
+    penalty = np.append(np.full(2 * values.shape[1], L2), 0.0)
+    weights = fit_logistic(design, data.label, penalty)
+    count = values.shape[1]
+    return Baseline(name, LinearPart(transform, weights[:count], weights[count : 2 * count]), float(weights[-1]))

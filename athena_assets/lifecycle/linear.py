@@ -1,0 +1,120 @@
+"""A linear score on log features: transformed, clipped, standardised, with an indicator for "missing".
+
+Money, counts and days are skewed, so each feature enters as sign(x)·log(1 + |x|), clipped to what training saw
+between its 0.5 % and 99.5 % quantiles and standardised; a null becomes the mean plus an indicator of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
+from athena_assets.lifecycle.logistic import fit_logistic
+
+CLIP = 0.005
+"""Share of the training values clipped at each end."""
+
+INTERCEPT_PENALTY = 0.01
+"""Keeps a snapshot in which everybody has the same label finite; nothing otherwise."""
+
+
+@dataclass(frozen=True)
+class LogTransform:
+    """Fitted constants, each (used columns,); `columns` are positions in the feature list."""
+
+    columns: NDArray[np.int64]
+    lower: FloatArray
+    upper: FloatArray
+    mean: FloatArray
+    scale: FloatArray
+
+    def standardised(self, matrix: Matrix) -> FloatArray:
+        """(rows, used columns); a null gives 0, the mean."""
+        logs = np.clip(_signed_log(matrix[:, self.columns]), self.lower, self.upper)
+        values: FloatArray = np.nan_to_num((logs - self.mean) / self.scale, nan=0.0)
+        return values
+
+    def missing(self, matrix: Matrix) -> FloatArray:
+        """(rows, used columns); 1 where the value is null."""
+        return np.isnan(matrix[:, self.columns]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    """Score = Σ weight × standardised value + Σ missing_weight × indicator; no intercept."""
+
+    transform: LogTransform
+    weight: FloatArray
+    missing_weight: FloatArray
+
+    def score(self, matrix: Matrix) -> FloatArray:
+        """Linear score (rows,), in logits."""
+        return self.contributions(matrix).sum(axis=1)
+
+    def contributions(self, matrix: Matrix) -> FloatArray:
+        """What each used column adds to the score (rows, used columns)."""
+        values = self.transform.standardised(matrix) * self.weight
+        contributions: FloatArray = values + self.transform.missing(matrix) * self.missing_weight
+        return contributions
+
+    def scaled(self, factor: float) -> "LinearPart":
+        """The same score times a factor."""
+        return LinearPart(self.transform, self.weight * factor, self.missing_weight * factor)
+
+
+def fit_transform(matrix: Matrix, columns: NDArray[np.int64]) -> LogTransform:
+    """Constants from training rows; columns without two different values are left out.
+
+    They are rounded to float32, which is what the portable model computes with.
+    """
+    kept, constants = [], []
+    for column in columns:
+        values = _signed_log(matrix[:, [column]])[:, 0]
+        values = values[~np.isnan(values)]
+        if not len(values):
+            continue
+        lower, upper = np.quantile(values, (CLIP, 1.0 - CLIP))
+        if lower == upper:
+            # A rare event sits beyond the quantiles: clipping there would erase it.
+            lower, upper = values.min(), values.max()
+        clipped = np.clip(values, lower, upper)
+        if float(clipped.std()) < 1e-6:
+            continue
+        kept.append(int(column))
+        constants.append((lower, upper, clipped.mean(), clipped.std()))
+    table = np.array(constants, dtype=np.float32).astype(np.float64).reshape(-1, 4)
+    return LogTransform(np.array(kept, dtype=np.int64), *(table[:, i] for i in range(4)))
+
+
+def fit_linear(data: Dataset, columns: NDArray[np.int64], *, l2: float) -> tuple[LinearPart, FloatArray]:
+    """The score, and one free intercept per snapshot (snapshots,).
+
+    The intercepts take up how much churn there was at each snapshot, so that the weights learn only who is more
+    likely than whom. Without them a feature that differs between snapshots is credited with the season.
+    """
+    transform = fit_transform(data.matrix, columns)
+    values, missing = transform.standardised(data.matrix), transform.missing(data.matrix)
+    # An indicator that repeats another (all spend is null together) shares its weight under the ridge penalty.
+    ever = np.flatnonzero((missing.mean(axis=0) > 0) & (missing.mean(axis=0) < 1))
+    intercepts = one_hot(data.groups)
+    design = np.column_stack([values, missing[:, ever], intercepts])
+    penalty = np.full(design.shape[1], l2)
+    penalty[values.shape[1] + len(ever) :] = INTERCEPT_PENALTY
+    coefficients = fit_logistic(design, data.label, penalty)
+    missing_weight = np.zeros(values.shape[1])
+    missing_weight[ever] = coefficients[values.shape[1] : values.shape[1] + len(ever)]
+    part = LinearPart(transform, coefficients[: values.shape[1]], missing_weight)
+    return part, coefficients[values.shape[1] + len(ever) :]
+
+
+def one_hot(groups: NDArray[np.int64]) -> FloatArray:
+    """(rows, groups), 1 in the column of the row's group."""
+    result: FloatArray = np.eye(int(groups.max()) + 1)[groups]
+    return result
+
+
+def _signed_log(values: Matrix) -> FloatArray:
+    wide = values.astype(np.float64)
+    result: FloatArray = np.sign(wide) * np.log1p(np.abs(wide))
+    return result

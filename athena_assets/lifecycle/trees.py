@@ -1,0 +1,74 @@
+"""Gradient-boosted trees, fitted the same way every time.
+
+XGBoost's histogram method with a fixed seed and a fixed number of threads gives the same bytes on every run of one
+machine; a test says so.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
+from athena_assets.lifecycle.model_spec import Algorithm
+
+if TYPE_CHECKING:
+    import xgboost
+
+
+def fit_trees(
+    data: Dataset,
+    columns: NDArray[np.int64],
+    offset: FloatArray,
+    algorithm: Algorithm,
+    parameters: Mapping[str, float | int],
+) -> "xgboost.Booster":
+    """Trees on these columns that correct a margin of `offset` (rows,), in logits.
+
+    parameters: `rounds`, and whatever else XGBoost understands; over `algorithm.fixed`.
+    """
+    import xgboost
+
+    settings: dict[str, object] = {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        # Half is a margin of 0: the offset says the level, and the portable model adds none of its own.
+        "base_score": 0.5,
+        "seed": algorithm.seed,
+        "nthread": algorithm.threads,
+        **algorithm.fixed,
+        **{name: value for name, value in parameters.items() if name != "rounds"},
+    }
+    matrix = xgboost.DMatrix(
+        np.ascontiguousarray(data.matrix[:, columns]),
+        label=data.label,
+        base_margin=offset,
+        nthread=algorithm.threads,
+    )
+    return xgboost.train(settings, matrix, num_boost_round=int(parameters["rounds"]))
+
+
+def load_booster(raw: bytes, *, threads: int = 1) -> "xgboost.Booster":
+    """A booster from its UBJ bytes."""
+    import xgboost
+
+    booster = xgboost.Booster({"nthread": threads})
+    booster.load_model(bytearray(raw))
+    return booster
+
+
+def tree_margin(booster: "xgboost.Booster", matrix: Matrix) -> FloatArray:
+    """Sum of the leaves (rows,), in logits. matrix: only the columns that the trees were fitted on."""
+    margin: FloatArray = booster.inplace_predict(np.ascontiguousarray(matrix), predict_type="margin").astype(np.float64)
+    return margin
+
+
+def tree_contributions(booster: "xgboost.Booster", matrix: Matrix) -> FloatArray:
+    """Exact TreeSHAP (rows, columns + 1), in logits; the last column is the mean over the training rows."""
+    import xgboost
+
+    contributions: FloatArray = booster.predict(
+        xgboost.DMatrix(np.ascontiguousarray(matrix)), pred_contribs=True
+    ).astype(np.float64)
+    return contributions

@@ -1,0 +1,1 @@
+"""Churn: will an active customer buy nothing in the next 90 days?"""
