@@ -32,12 +32,17 @@ class Baseline:
 
 def fit_baselines(data: Dataset, spec: ModelSpec) -> tuple[Baseline, ...]:
     """The baselines that the model declares, in its order."""
-    return tuple(fit_baseline(data, name, spec.baselines[name]) for name in spec.baselines)
+    # Day of year and length of record would be extrapolated along a straight line; no fair opponent does that.
+    level_only = {spec.season.day_of_year_feature, spec.season.history_feature}
+    everything = tuple(name for name in data.features if name not in level_only)
+    return tuple(
+        fit_baseline(data, name, everything if isinstance(features, str) else features)
+        for name, features in spec.baselines.items()
+    )
 
 
-def fit_baseline(data: Dataset, name: str, features: tuple[str, ...] | str) -> Baseline:
-    """One baseline on these features, or on all of them (`"all"`)."""
-    names = data.features if isinstance(features, str) else features
+def fit_baseline(data: Dataset, name: str, names: tuple[str, ...]) -> Baseline:
+    """One baseline on the named features."""
     columns = np.array([data.features.index(feature) for feature in names], dtype=np.int64)
     transform = fit_transform(data.matrix, columns)
     values, missing = transform.standardised(data.matrix), transform.missing(data.matrix)

@@ -1,6 +1,6 @@
 """How churn is fitted: half a ridge logistic regression on log features, half boosted trees, and the season's level.
 
-On ten development snapshots the trees alone and the regression alone were within 0.001 AUC of each other and their
+On eight development snapshots the trees alone and the regression alone were within 0.001 AUC of each other and their
 mean was 0.001 to 0.002 above both (docs/benchmarks.md): they err on different customers. Both are fitted with one
 intercept per snapshot; without it the trees spend their splits on telling the snapshots apart and lose 0.01 AUC.
 """
