@@ -15,7 +15,7 @@ from athena_assets.sources.source import DeliveredAs, DeliveryKind
 class DeliveredFile(BaseModel):
     """One file of a delivery.
 
-    `amount` is the exact sum of its parsed rows' money. `read_from` is the conversion that is read in the
+    `amount` is the exact sum of its rows' money. `read_from` is the conversion that is read in the
     file's place (xlsx, other encodings), relative to the landing zone, with `read_sha256`; None where the
     file is read as it came. `rows_before` counts the rows of the table's earlier files in the delivery.
     """

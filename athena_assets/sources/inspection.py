@@ -29,8 +29,8 @@ EXAMPLES_SHOWN = 3
 class InspectedFile:
     """The facts of one delivered file.
 
-    `amount` is the exact sum of the parsed rows' money in the source's currency; `first_night` and
-    `last_night` are those its rows belong to, None where it has none.
+    `amount` is the exact sum of the rows' money in the source's currency, 0 for a row whose quantity or price
+    does not parse; `first_night` and `last_night` are those its rows belong to, None where it has none.
     """
 
     table: str
