@@ -29,8 +29,8 @@ The model, per customer `i` and day `t`:
 * **Baskets.** ``1 + Poisson`` lines with a log-normal customer mean; products by a Zipf law or from the
   customer's favourites; ``1 + Poisson`` units; log-normal prices. Some orders come back in part, weeks later.
 
-Two independent randomness rules keep the bytes stable: every (block of customers, day) has its own stream, so
-what is simulated later cannot change what came before, and a block depends on no other block.
+Random streams are addressed, not shared: every (block of customers, day) has its own. So what is simulated
+later cannot change what came before, and no block depends on another. `retailer.simulate` is the entry.
 
 References: D. C. Schmittlein, D. G. Morrison, R. Colombo, "Counting your customers: who are they and what will
 they do next?", Management Science 33(1), 1987. P. S. Fader, B. G. S. Hardie, K. L. Lee, "'Counting your
