@@ -139,11 +139,12 @@ def scan(file: ReadableFile, shape: Shape) -> str:
 
 def damaged(delivered_name: str, path: Path, error: Exception) -> UnreadableFile:
     """The error of a file whose bytes end early or contradict its format."""
-    first_line = str(error).splitlines()[0].replace(str(path), delivered_name)
+    lines = str(error).splitlines()
+    told = [lines[0], *(line.strip() for line in lines[1:] if line.strip().startswith("Expected Number"))]
     return UnreadableFile(
         f"{delivered_name} cannot be read to its end",
         expected="a complete file of the format that its name says",
-        found=f"{first_line} ({path.stat().st_size} bytes)",
+        found=f"{'. '.join(told).replace(str(path), delivered_name)} ({path.stat().st_size} bytes)",
         next_command="deliver the file again, complete",
     )
 
