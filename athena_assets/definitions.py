@@ -4,9 +4,10 @@
 tool composes its own. Loading this module builds the one of `ATHENA_HOME`, which is what Dagster reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,15 +16,20 @@ from athena_assets import automation
 from athena_assets.features.assets import build_feature_table
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet, load_feature_set
+from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.nights import Night
 from athena_assets.orders.assets import build_clean_history, build_clean_nights, clean_contracts
+from athena_assets.predictions.assets import build_night_pins
 from athena_assets.retailer import Retailer
 from athena_assets.sources.assets import build_raw_history, build_raw_nights, raw_contracts
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
+from checks.contract import load_contract
 from checks.table_checks import build_table_checks
+from cost.assets import build_cost_assets, cost_contracts
 from resources.home import HomeRecord, read_home
 from resources.meter import Meter
+from resources.registry import ModelRegistry
 from resources.settings import Settings, load_settings
 from resources.tables import key_of
 from resources.warehouse import Warehouse
@@ -37,6 +43,8 @@ class Overrides:
     """What a test or a tool may replace."""
 
     settings: Settings | None = None
+    models: Path = MODELS
+    """Folder of the model folders."""
     resources: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -47,6 +55,7 @@ class Athena:
     settings: Settings
     retailer: Retailer
     feature_set: FeatureSet
+    models: tuple[ModelSpec, ...]
     definitions: dg.Definitions
 
 
@@ -63,38 +72,68 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     overrides = overrides or Overrides()
     retailer = load_retailer(settings)
     feature_set = load_feature_set(retailer.feature_tables, business_country=retailer.source.mapping.business_country)
+    models = tuple(load_model_spec(overrides.models / name) for name in model_names(overrides.models))
     last = retailer.last_night
     zone = retailer.source.timezone
     nights = automation.nightly_partitions(retailer.first_night.day, last.day if last else None, zone)
 
-    clean_keys = {table: key_of(contract) for table, contract in clean_contracts(retailer).items()}
-    history_keys = {table: key_of(contract.twin()) for table, contract in clean_contracts(retailer).items()}
-    feature_inputs = [keys[table] for table in retailer.feature_tables for keys in (clean_keys, history_keys)]
-
-    assets = [
-        build_raw_history(retailer),
-        build_clean_history(retailer),
+    clean = clean_contracts(retailer)
+    night_keys = {table: key_of(contract) for table, contract in clean.items()}
+    history_keys = {table: key_of(contract.twin()) for table, contract in clean.items()}
+    pins = load_contract("ops.night_pins")
+    feature_inputs = [
+        *(keys[table] for table in retailer.feature_tables for keys in (night_keys, history_keys)),
+        key_of(pins),
+    ]
+    history = [build_raw_history(retailer), build_clean_history(retailer)]
+    nightly = [
         build_raw_nights(retailer, nights),
         build_clean_nights(retailer, nights),
+        build_night_pins(retailer, feature_set, models, nights, [night_keys["accounting"], history_keys["accounting"]]),
         build_feature_table(feature_set, nights, feature_inputs),
     ]
+    bill = build_cost_assets([spec.name for spec in models], [])
     checks = [
         build_table_checks(contract, partitions_def=partitions)
-        for nightly in (*raw_contracts(retailer).values(), *clean_contracts(retailer).values())
-        for contract, partitions in ((nightly, nights), (nightly.twin(), None))
+        for night_table in (*raw_contracts(retailer).values(), *clean.values())
+        for contract, partitions in ((night_table, nights), (night_table.twin(), None))
     ]
-    checks.append(build_table_checks(feature_contract(feature_set), partitions_def=nights, minimum_rows=1))
+    checks += [
+        build_table_checks(pins, partitions_def=nights, minimum_rows=1),
+        build_table_checks(feature_contract(feature_set), partitions_def=nights, minimum_rows=1),
+        *(build_table_checks(contract) for contract in cost_contracts().values()),
+    ]
+    night_job = dg.define_asset_job(
+        "night",
+        selection=dg.AssetSelection.assets(*_keys(nightly), *_keys(bill)),
+        description="One night, from its deliveries to its published predictions and the bill.",
+    )
+    history_job = dg.define_asset_job(
+        "history",
+        selection=dg.AssetSelection.assets(*_keys(history)),
+        description="The bulk history before the first night, landed and cleaned.",
+    )
     resources: dict[str, Any] = {
         "settings": settings,
         "warehouse": Warehouse.of(settings),
         "landing": Landing.of(settings.home),
+        "registry": ModelRegistry(settings.home),
         "meter": Meter(settings.home),
         **overrides.resources,
     }
     definitions = dg.Definitions(
-        assets=assets, asset_checks=checks, resources=resources, executor=dg.in_process_executor
+        assets=[*history, *nightly, *bill],
+        asset_checks=checks,
+        jobs=[history_job, night_job],
+        schedules=[automation.night_schedule(night_job)],
+        resources=resources,
+        executor=dg.in_process_executor,
     )
-    return Athena(settings, retailer, feature_set, definitions)
+    return Athena(settings, retailer, feature_set, models, definitions)
+
+
+def _keys(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetKey]:
+    return [key for definition in definitions for key in definition.keys]
 
 
 def build_definitions(overrides: Overrides | None = None) -> dg.Definitions:

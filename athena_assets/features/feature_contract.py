@@ -21,7 +21,8 @@ def feature_columns(feature_set: FeatureSet) -> tuple[Column, ...]:
     columns = []
     for name in feature_set.columns:
         feature = feature_set.by_name[name]
-        low, high = feature.bounds
+        # A BOOLEAN cannot leave its bounds.
+        low, high = (None, None) if feature.dtype == "BOOLEAN" else feature.bounds
         columns.append(
             Column(
                 name=name,
