@@ -1,0 +1,94 @@
+"""Why a customer's probability is high: exact additive contributions, put into words for whoever calls the customer.
+
+In logits the model is a sum, so its parts can be told exactly: the linear part's terms against their mean over the
+scored population, the trees' by TreeSHAP (Lundberg and others 2020) against their training mean, and the level,
+which is the same for everybody that night and therefore no reason. Exact TreeSHAP is slow (facts in
+docs/benchmarks.md), so it is computed for the customers that the retention team can act on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from athena_assets.lifecycle.dataset import FloatArray, Matrix
+from athena_assets.lifecycle.fitted import FittedModel
+from athena_assets.lifecycle.model_spec import Reasons
+from athena_assets.lifecycle.trees import tree_contributions
+
+REASON_COUNT = 3
+NO_FURTHER_REASON = "no further reason"
+
+Phrase = Callable[[str, float, float | None], str]
+"""(feature, value with NaN for null, the population's median or None) -> words."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions of the explained rows; base + Σ contributions = the model's margin, row by row.
+
+    contributions: (rows, features), in logits, positive raises the risk. base: (rows,), the same for equal days.
+    """
+
+    contributions: FloatArray
+    base: FloatArray
+
+
+def explain(model: FittedModel, matrix: Matrix, population: Matrix) -> Explanation:
+    """Exact contributions of each feature; population: the rows whose mean the linear part is measured against."""
+    linear, ranking = model.ranking.linear, model.ranking
+    mean = linear.contributions(population).mean(axis=0)
+    contributions = np.zeros(matrix.shape, dtype=np.float64)
+    contributions[:, linear.transform.columns] += linear.contributions(matrix) - mean
+    trees = tree_contributions(ranking.booster, matrix[:, ranking.tree_columns]) * ranking.tree_scale
+    contributions[:, ranking.tree_columns] += trees[:, :-1]
+    level = model.margin(matrix) - ranking.margin(matrix)
+    return Explanation(contributions, level + mean.sum() + trees[:, -1])
+
+
+def top_rows(value_at_risk: Sequence[object], probability: FloatArray, k: int) -> NDArray[np.int64]:
+    """Positions of the k customers with the most expected value at risk, highest first.
+
+    Ties go to the higher probability, then to the earlier row.
+    """
+    money = np.array([float(str(amount)) for amount in value_at_risk])
+    order = np.lexsort((np.arange(len(money)), -probability, -money))
+    return order[:k].astype(np.int64)
+
+
+def reasons_in_words(
+    explanation: Explanation, matrix: Matrix, population: Matrix, model: FittedModel, reasons: Reasons, phrase: Phrase
+) -> list[tuple[str, str, str]]:
+    """The three strongest reasons of each row, each of another theme.
+
+    A theme's contribution is the sum over its features, and it is told by the feature in it that raises the risk most.
+    `NO_FURTHER_REASON` where fewer than three themes raise the risk.
+    """
+    themes: dict[str, list[int]] = {}
+    for position, name in enumerate(model.features):
+        themes.setdefault(reasons.theme(name), []).append(position)
+    groups = list(themes.values())
+    totals = np.column_stack([explanation.contributions[:, positions].sum(axis=1) for positions in groups])
+    typical = _medians(population)
+    found = []
+    for row in range(len(matrix)):
+        words: list[str] = []
+        # Stable, so that equal contributions keep the order of the feature list.
+        for group in np.argsort(-totals[row], kind="stable")[:REASON_COUNT]:
+            if totals[row, group] <= 0:
+                break
+            positions = groups[group]
+            strongest = positions[int(np.argmax(explanation.contributions[row, positions]))]
+            words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical[strongest]))
+        words += [NO_FURTHER_REASON] * (REASON_COUNT - len(words))
+        found.append((words[0], words[1], words[2]))
+    return found
+
+
+def _medians(population: Matrix) -> list[float | None]:
+    medians: list[float | None] = []
+    for column in population.T:
+        present = column[~np.isnan(column)]
+        medians.append(float(np.median(present)) if len(present) else None)
+    return medians
