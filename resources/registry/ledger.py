@@ -21,7 +21,6 @@ from resources.registry.errors import InvalidTransition, LedgerBroken, RegistryB
 
 GENESIS = "0" * 64
 _SCHEMA = Path(__file__).with_name("ledger.sql")
-_BUSY_SECONDS = 10.0
 _COLUMNS = "sequence, at, model, version, from_stage, to_stage, reason, actor, run_id, evidence, previous_hash, hash"
 _NAMES = _COLUMNS.split(", ")
 
@@ -68,10 +67,14 @@ class Promotion:
 
 
 class Ledger:
-    """The ledger of one file. Reading never creates it; a missing file is an empty ledger."""
+    """The ledger of one file. Reading never creates it; a missing file is an empty ledger.
 
-    def __init__(self, path: Path) -> None:
+    `busy_seconds` is how long to wait for a row that another process is writing.
+    """
+
+    def __init__(self, path: Path, *, busy_seconds: float = 10.0) -> None:
         self._path = path
+        self._busy_seconds = busy_seconds
 
     def rows(self, model: str | None = None) -> list[Promotion]:
         """All promotions, of one model or of all, in the order in which they were written.
@@ -186,7 +189,7 @@ class Ledger:
             yield connection
 
     def _connect(self, uri: str) -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)
+        return sqlite3.connect(uri, uri=True, timeout=self._busy_seconds)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -197,7 +200,7 @@ class Ledger:
                 raise
             raise RegistryBusy(
                 f"the promotion ledger {self._path} is locked by another process",
-                expected=f"free within {_BUSY_SECONDS:.0f} s",
+                expected=f"free within {self._busy_seconds:g} s",
                 found=str(error),
                 next_command="wait for the other command, then repeat this one",
             ) from error
