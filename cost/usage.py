@@ -66,6 +66,12 @@ class UsageUnavailable(AthenaError):
     """The usage store is missing, of another version, or stays locked."""
 
 
+class UsageBusy(UsageUnavailable):
+    """Other processes keep the store locked."""
+
+    transient = True
+
+
 class InvalidUsage(AthenaError):
     """A usage row that cannot be right."""
 
@@ -119,9 +125,13 @@ def append(path: Path, rows: Sequence[Usage]) -> None:
     """
     values = [_to_store(row) for row in rows]
     marks = ",".join("?" * len(fields(Usage)))
-    with closing(_connect(path)) as store, store:
-        store.execute("BEGIN IMMEDIATE")
-        store.executemany(f"INSERT INTO usage VALUES ({marks})", values)
+    with closing(_connect(path)) as store:
+        try:
+            with store:
+                store.execute("BEGIN IMMEDIATE")
+                store.executemany(f"INSERT INTO usage VALUES ({marks})", values)
+        except sqlite3.OperationalError as error:
+            raise _unavailable(path, error) from error
 
 
 def load(path: Path, month: Month) -> list[Usage]:
@@ -160,20 +170,37 @@ def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
-        store = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
         try:
-            _prepare(store, path)
+            return _open(path)
         except sqlite3.OperationalError as error:
-            store.close()
             # Switching a new file to WAL ignores the busy timeout, so two first users may collide here.
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise UsageUnavailable(f"the usage store {path.name} cannot be opened", found=str(error)) from error
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise _unavailable(path, error) from error
             time.sleep(0.01)
-        except BaseException:
-            store.close()
-            raise
-        else:
-            return store
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    store = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+    try:
+        _prepare(store, path)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _unavailable(path: Path, error: sqlite3.OperationalError) -> UsageUnavailable:
+    kind = UsageBusy if _is_busy(error) else UsageUnavailable
+    return kind(
+        f"the usage store {path.name} cannot be used",
+        expected=f"a writable SQLite file, free within {_WAIT_SECONDS:.0f} s",
+        found=str(error),
+        next_command="athena doctor",
+    )
 
 
 def _prepare(store: sqlite3.Connection, path: Path) -> None:

@@ -80,6 +80,22 @@ def of(context: Any) -> Step | None:
     return Step(op, work, produced, partitions)
 
 
+def rows_out(result: Any) -> int | None:
+    """Rows that a result says it wrote: its partition's row count, else its table's; None when it says none.
+
+    A body that returns several results wrote the sum.
+    """
+    if isinstance(result, list | tuple) and not hasattr(result, "metadata"):
+        counts = [count for count in map(rows_out, result) if count is not None]
+        return sum(counts) if counts else None
+    metadata = getattr(result, "metadata", None)
+    for name in ("dagster/partition_row_count", "dagster/row_count"):
+        if isinstance(metadata, dict) and name in metadata:
+            count: Any = getattr(metadata[name], "value", metadata[name])
+            return int(count)
+    return None
+
+
 def _tags(op: "OpExecutionContext", subjects: Iterable["AssetKey"]) -> list[dict[str, str]]:
     """Tags of the assets that the step makes or checks; of the op itself where there are none."""
     graph = op.job_def.asset_layer.asset_graph

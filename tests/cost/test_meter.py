@@ -4,10 +4,12 @@ import multiprocessing
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +113,22 @@ def test_measure_when_the_block_raises_then_usage_is_recorded_as_failed_and_the_
     assert (row.outcome, row.attempt) == ("failed", 2)
 
 
+def test_measure_when_the_block_raises_and_the_store_is_unusable_then_the_first_error_wins(tmp_path):
+    (tmp_path / "cost" / "usage.sqlite").mkdir(parents=True)
+    with pytest.raises(ZeroDivisionError) as error, Meter(tmp_path).measure(run_id="r", step="s", stage="pipeline"):
+        _ = 1 // 0
+    assert "usage was not recorded" in error.value.__notes__[0]
+
+
+def test_measure_when_the_store_is_unusable_then_success_is_not_claimed(tmp_path):
+    (tmp_path / "cost" / "usage.sqlite").mkdir(parents=True)
+    with (
+        pytest.raises(usage.UsageUnavailable),
+        Meter(tmp_path).measure(run_id="r", step="s", stage="pipeline"),
+    ):
+        pass
+
+
 def test_measure_when_the_clock_is_given_then_start_and_end_are_utc_and_end_is_not_before_start(tmp_path):
     moment = datetime(2026, 2, 28, 23, 59, 59, 999999, tzinfo=UTC)
     with Meter(tmp_path, clock=lambda: moment).measure(run_id="r", step="s", stage="pipeline"):
@@ -154,22 +172,51 @@ def test_load_when_usage_starts_at_the_turn_of_the_month_then_it_belongs_to_the_
     assert {row.run_id[:7] for row in usage.load(path, Month(2026, 3))} == {"2026-03"}
 
 
-def _write_many(home: str, writer: int, count: int) -> None:
-    meter = Meter(Path(home))
-    for number in range(count):
-        with meter.measure(run_id=f"run-{writer}", step=f"step-{number}", stage="pipeline"):
-            pass
+def test_store_when_another_process_is_creating_it_then_the_second_waits_for_the_first(tmp_path):
+    # SQLite refuses to switch to WAL at once, whatever the timeout, while somebody else has begun to write.
+    path = tmp_path / "usage.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.2, lambda: first.execute("COMMIT"))
+        release.start()
+        usage.append(path, [])
+        release.join()
+
+
+def test_append_when_the_store_cannot_be_written_then_the_error_is_named_and_a_lock_is_transient(tmp_path, monkeypatch):
+    path = tmp_path / "usage.sqlite"
+    usage.append(path, [])
+    monkeypatch.setattr(usage, "_WAIT_SECONDS", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(usage.UsageBusy, match=r"usage\.sqlite") as error:
+            usage.append(path, [])
+    assert error.value.transient
+    with pytest.raises(usage.UsageUnavailable) as error:
+        usage.append(tmp_path, [])
+    assert not error.value.transient
+
+
+def _write_many(homes: list[str], writer: int, together: Any) -> None:
+    for home in homes:
+        together.wait()
+        meter = Meter(Path(home))
+        for number in range(5):
+            with meter.measure(run_id=f"run-{writer}", step=f"step-{number}", stage="pipeline"):
+                pass
 
 
 def test_store_when_four_processes_write_a_new_one_at_once_then_no_row_is_lost(tmp_path):
-    spawn = multiprocessing.get_context("fork")
-    writers = [spawn.Process(target=_write_many, args=(str(tmp_path), number, 20)) for number in range(4)]
+    context = multiprocessing.get_context("fork")
+    homes = [str(tmp_path / str(number)) for number in range(8)]
+    together = context.Barrier(4)
+    writers = [context.Process(target=_write_many, args=(homes, number, together)) for number in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
-    with closing(sqlite3.connect(tmp_path / "cost" / "usage.sqlite")) as store:
-        counted = store.execute("SELECT count(*) FROM usage WHERE meter = 'cpu'").fetchone()[0]
-        assert store.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert counted == 80
+    for home in homes:
+        with closing(sqlite3.connect(Path(home) / "cost" / "usage.sqlite")) as store:
+            assert store.execute("SELECT count(*) FROM usage WHERE meter = 'cpu'").fetchone()[0] == 20
+            assert store.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

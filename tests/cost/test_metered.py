@@ -152,6 +152,27 @@ def test_metered_when_a_body_yields_then_each_asset_shows_its_own_part_and_the_s
     assert row.quantity >= sum(each["cost/cpu_seconds"] for each in figures.values()) * 1e6 - 1
 
 
+def test_metered_when_results_carry_row_counts_then_their_sum_is_recorded_as_rows_out(tmp_path):
+    @dg.multi_asset(specs=[dg.AssetSpec("one"), dg.AssetSpec("two")], required_resource_keys={"meter"})
+    @metered
+    def yielded(context: dg.AssetExecutionContext):
+        yield dg.MaterializeResult(
+            asset_key="one", metadata={"dagster/partition_row_count": 5, "dagster/row_count": 99}
+        )
+        yield dg.MaterializeResult(asset_key="two", metadata={"dagster/row_count": dg.MetadataValue.int(7)})
+
+    @dg.multi_asset(specs=[dg.AssetSpec("three"), dg.AssetSpec("four")], required_resource_keys={"meter"})
+    @metered
+    def returned(context: dg.AssetExecutionContext):
+        return (
+            dg.MaterializeResult(asset_key="three", metadata={"dagster/row_count": 1}),
+            dg.MaterializeResult(asset_key="four"),
+        )
+
+    assert run(tmp_path, [yielded, returned, nothing]).success
+    assert {row.step: row.quantity for row in recorded(tmp_path, "rows_out")} == {"yielded": 12, "returned": 1}
+
+
 def test_metered_when_a_subset_is_selected_then_only_it_is_charged(tmp_path):
     run(tmp_path, [several], selection=[dg.AssetKey(["raw", "six"])])
     assert [row.asset_key for row in recorded(tmp_path)] == ["raw/six"]
