@@ -155,7 +155,7 @@ class _Deliveries:
     def append(self, name: str, rows: Rows) -> None:
         self.history[name].append(*rows.between(name, BASE_ENTRY, self._horizon))
         for day in self._nights:
-            self._collected.setdefault((day, name), []).append(rows.between(name, day, day + 1))
+            self._collected.setdefault((day, name), []).append(rows.detached(name, day))
 
     def close(self) -> "Counts":
         """Finish all files; rows and cents per delivery (`BASE_ENTRY` is the history) and table."""
