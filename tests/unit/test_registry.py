@@ -41,12 +41,15 @@ def first_opening(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
     import mlflow.tracking  # noqa: F401  # once here instead of once in each process
 
     home = tmp_path_factory.mktemp("initialised")
+    (home / "seen").mkdir()
     children = []
-    for _ in range(3):
+    for number in range(3):
         child = os.fork()
         if child == 0:
             try:
                 ModelRegistry(home).initialise()
+                database = home / "registry" / "mlflow.sqlite"
+                (home / "seen" / str(number)).write_text(str(database.stat().st_ino))
             except BaseException as error:
                 os.write(2, repr(error).encode())
                 os._exit(1)
@@ -113,12 +116,13 @@ def mlflow_client(home: Path) -> Any:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def test_initialise_when_three_processes_open_an_empty_home_at_once_then_all_succeed(
+def test_initialise_when_three_processes_open_an_empty_home_at_once_then_all_see_one_database(
     first_opening: tuple[Path, list[int]],
 ) -> None:
     home, exit_codes = first_opening
 
     assert exit_codes == [0, 0, 0]
+    assert len({path.read_text() for path in (home / "seen").iterdir()}) == 1
     assert sorted(path.name for path in (home / "registry").iterdir() if path.name != ".lock") == [
         "artifacts",
         "mlflow.sqlite",
