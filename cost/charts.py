@@ -56,15 +56,18 @@ def ranked_bars(amounts: Mapping[str, Decimal], *, currency: str) -> str:
         marker={"color": _PALE},
         hovertemplate=f"%{{y}}: %{{x:.6f}} {currency}<extra></extra>",
     )
+    # Names on the bars: beside them, asset names would leave a telephone no room for the bars.
+    labels = go.Scatter(
+        x=[0.0] * len(names), y=names, text=names, mode="text", textposition="middle right", hoverinfo="skip"
+    )
     layout = _layout(currency) | {
         "height": 90 + 26 * len(names),
         "showlegend": False,
-        "xaxis": {"title": {"text": currency}, "gridcolor": _GRID, "nticks": 6, "rangemode": "tozero"},
-        # Names inside the plot: beside it, asset names would leave a telephone no room for bars.
-        "yaxis": {"type": "category", "ticklabelposition": "inside", "automargin": False},
+        "xaxis": {"title": {"text": currency}, "gridcolor": _GRID, "rangemode": "tozero", "nticks": 5},
+        "yaxis": {"type": "category", "showticklabels": False, "showgrid": False},
         "margin": {"l": 8, "r": 12, "t": 12, "b": 48},
     }
-    return _json(go.Figure([bar], layout))
+    return _json(go.Figure([bar, labels], layout))
 
 
 def waterfall(lines: Mapping[str, Decimal], total: str, *, currency: str) -> str:

@@ -181,7 +181,7 @@ def by_step(charges: Sequence[Charge], currency: str) -> Table:
     largest = {step: costs[step] for step in ranked[:LARGEST_STEPS]}
     return Table(
         caption=f"Measured steps, dearest first, {currency}",
-        header=("Step", "Runs", "CPU seconds", "Memory GiB-hours", "Cost, exact"),
+        header=("Step", "Runs", "CPU seconds", "GiB-hours", "Cost, exact"),
         rows=tuple(rows),
         numeric=(1, 2, 3, 4),
         foot=("Total", "", "", "", exact(money.total(costs.values()))),
