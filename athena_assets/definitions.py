@@ -16,10 +16,13 @@ from athena_assets import automation
 from athena_assets.features.assets import build_feature_table
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet, load_feature_set
+from athena_assets.lifecycle.assets import ModelTables, build_model_assets
+from athena_assets.lifecycle.checks import build_model_gate
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.nights import Night
 from athena_assets.orders.assets import build_clean_history, build_clean_nights, clean_contracts
-from athena_assets.predictions.assets import build_night_pins
+from athena_assets.predictions.assets import build_night_pins, build_prediction_assets
+from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
 from athena_assets.sources.assets import build_raw_history, build_raw_nights, raw_contracts
 from athena_assets.sources.landing import Landing
@@ -92,7 +95,25 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         build_night_pins(retailer, feature_set, models, nights, [night_keys["accounting"], history_keys["accounting"]]),
         build_feature_table(feature_set, nights, feature_inputs),
     ]
-    bill = build_cost_assets([spec.name for spec in models], [])
+    months = automation.monthly_partitions(retailer.first_training_month, last.day if last else None, zone)
+    over_nights = automation.nights_of_month()
+    training_inputs = [
+        *(dg.AssetDep(history_keys[table]) for table in retailer.feature_tables),
+        *(dg.AssetDep(night_keys[table], partition_mapping=over_nights) for table in retailer.feature_tables),
+    ]
+    training: list[dg.AssetsDefinition] = []
+    model_checks: list[dg.AssetChecksDefinition] = []
+    for spec in models:
+        tables = ModelTables.of(spec, feature_set)
+        training += build_model_assets(spec, feature_set, retailer, months, training_inputs)
+        nightly += build_prediction_assets(spec, feature_set, nights, key_of(tables.registered))
+        model_checks += [build_table_checks(table, partitions_def=months, minimum_rows=1) for table in tables.all()]
+        model_checks.append(build_model_gate(spec, tables.evaluation, months))
+        model_checks += [
+            build_table_checks(contract, partitions_def=nights, minimum_rows=1)
+            for contract in (candidate_contract(spec), published_contract(spec))
+        ]
+    bill = build_cost_assets([spec.name for spec in models], [key_of(published_contract(spec)) for spec in models])
     checks = [
         build_table_checks(contract, partitions_def=partitions)
         for night_table in (*raw_contracts(retailer).values(), *clean.values())
@@ -101,6 +122,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     checks += [
         build_table_checks(pins, partitions_def=nights, minimum_rows=1),
         build_table_checks(feature_contract(feature_set), partitions_def=nights, minimum_rows=1),
+        *model_checks,
         *(build_table_checks(contract) for contract in cost_contracts().values()),
     ]
     night_job = dg.define_asset_job(
@@ -113,6 +135,11 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         selection=dg.AssetSelection.assets(*_keys(history)),
         description="The bulk history before the first night, landed and cleaned.",
     )
+    training_job = dg.define_asset_job(
+        "training",
+        selection=dg.AssetSelection.assets(*_keys(training)),
+        description="Every model as of the end of a month: trained, judged, gated, registered, promoted.",
+    )
     resources: dict[str, Any] = {
         "settings": settings,
         "warehouse": Warehouse.of(settings),
@@ -122,10 +149,10 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         **overrides.resources,
     }
     definitions = dg.Definitions(
-        assets=[*history, *nightly, *bill],
+        assets=[*history, *nightly, *training, *bill],
         asset_checks=checks,
-        jobs=[history_job, night_job],
-        schedules=[automation.night_schedule(night_job)],
+        jobs=[history_job, training_job, night_job],
+        schedules=[automation.night_schedule(night_job), automation.training_schedule(training_job)],
         resources=resources,
         executor=dg.in_process_executor,
     )

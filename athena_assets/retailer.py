@@ -1,6 +1,7 @@
 """Whose home this is: the source, the nights it has, and the tables that follow from what it delivers."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from athena_assets.nights import Night
 from athena_assets.sources.deliveries import Delivery
@@ -50,3 +51,9 @@ class Retailer:
         """The deliveries that reach before the first night: the bulk history."""
         deliveries = landing.deliveries(self.source.name)
         return [delivery for delivery in deliveries if delivery.first_night < self.first_night.day]
+
+    @property
+    def first_training_month(self) -> date:
+        """The month that had ended when the first night began: the first that can be trained on."""
+        this_month = self.first_night.day.replace(day=1)
+        return (this_month - timedelta(days=1)).replace(day=1)

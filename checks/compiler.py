@@ -219,8 +219,9 @@ def check_table(
     if not schema.passed:
         return TableResult(contract, 0, (schema,))
     rules = compile_rules(contract, minimum_rows=minimum_rows)
-    used = {name: value for name, value in (parameters or {}).items() if f"${name}" in where}
-    ((rows, *offending),) = connection.execute(aggregate_sql(contract, rules, where), used).fetchall()
+    sql = aggregate_sql(contract, rules, where)
+    used = {name: value for name, value in (parameters or {}).items() if f"${name}" in sql}
+    ((rows, *offending),) = connection.execute(sql, used).fetchall()
     found = (RuleResult(rule, int(count), int(rows)) for rule, count in zip(rules, offending, strict=True))
     return TableResult(contract, int(rows), (schema, *found))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from checks.blocking import blocking_check
 from checks.compiler import RuleResult, check_table, groups_of
 from checks.contract import Contract
 from resources.steps import step
@@ -30,12 +31,8 @@ def build_table_checks(
     key = dg.AssetKey([contract.schema, contract.table])
     groups = groups_of(contract, minimum_rows=minimum_rows)
     specs = [
-        dg.AssetCheckSpec(
-            group,
-            asset=key,
-            blocking=True,
-            partitions_def=partitions_def,
-            description=f"{group} of {contract.address}, from contract version {contract.version}",
+        blocking_check(
+            group, key, f"{group} of {contract.address}, from contract version {contract.version}", partitions_def
         )
         for group in groups
     ]

@@ -13,7 +13,7 @@ Configured in `dagster.yaml`:
       config:
         base_dir: {env: ATHENA_EVENT_LOG_DIR}
 
-`run_storage` and `schedule_storage` stay stock: together they open some twenty connections in such a night.
+`run_storage` and `schedule_storage` stay stock: together they open under a hundred connections in such a night.
 """
 
 import logging

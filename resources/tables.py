@@ -98,7 +98,7 @@ def materialisation(
             {
                 column: [
                     dg.TableColumnDep(asset_key=dg.AssetKey(address.split(".")), column_name=name)
-                    for address, name in sources
+                    for address, name in dict.fromkeys(sources)
                 ]
                 for column, sources in lineage.items()
             }

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from athena_assets.errors import AthenaError
 from athena_assets.lifecycle.model_spec import SnapshotPolicy
 
+YEAR_DAYS = 365
+
 
 class NotEnoughHistory(AthenaError):
     """The history is too short for a training snapshot and a later one to judge it."""
@@ -34,17 +36,22 @@ class SnapshotPlan:
 def complete_snapshots(
     first_event: datetime, as_of: datetime, *, horizon_days: int, policy: SnapshotPolicy
 ) -> tuple[datetime, ...]:
-    """Snapshots with complete labels at `as_of`, ascending: counted back from the latest such day.
+    """Snapshots with complete labels at `as_of`, ascending.
 
-    Counting back, rather than on from the first, keeps the evaluation as fresh as a complete label can be.
+    They are `spacing_days` apart, counted back from `as_of`, and the pattern starts again on each anniversary of
+    `as_of`: a level that changes within days, as before Christmas, is then known for the same day a year earlier,
+    both for the evaluation snapshot and for the coming nights.
     """
     earliest = first_event + timedelta(days=policy.minimum_history_days)
-    day = as_of - timedelta(days=horizon_days)
-    found = []
-    while day >= earliest:
-        found.append(day)
-        day -= timedelta(days=policy.spacing_days)
-    return tuple(reversed(found))
+    latest = as_of - timedelta(days=horizon_days)
+    per_year = max(1, round(YEAR_DAYS / policy.spacing_days))
+    years = max(0, (latest - earliest).days) // YEAR_DAYS + 2
+    days = (
+        as_of - timedelta(days=YEAR_DAYS * year + policy.spacing_days * step)
+        for year in range(years)
+        for step in range(per_year)
+    )
+    return tuple(sorted(day for day in days if earliest <= day <= latest))
 
 
 def labels_complete_before(

@@ -32,9 +32,7 @@ def snapshot_days(connection: duckdb.DuckDBPyConnection, spec: ModelSpec, as_of:
     """
     ((first,),) = connection.execute("SELECT min(order_ts) FROM orders.all_orders").fetchall()
     policy = spec.snapshots
-    days = (
-        complete_snapshots(first, as_of, horizon_days=spec.horizon_days, policy=policy) if first is not None else ()
-    )
+    days = complete_snapshots(first, as_of, horizon_days=spec.horizon_days, policy=policy) if first is not None else ()
     if not days:
         raise NotEnoughHistory(
             f"no snapshot of {spec.name} has complete labels at {as_of:%Y-%m-%d}",

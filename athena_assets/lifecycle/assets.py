@@ -1,0 +1,303 @@
+"""A model folder as assets: training set, trained artifact, evaluation behind the gate, registered version.
+
+The factory names no model; every folder under `models/` becomes the same family.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from athena_assets.features.feature_contract import feature_columns
+from athena_assets.features.feature_set import FeatureSet
+from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.training_run import ARTIFACT, REPORT, code_version, run_training
+from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
+from athena_assets.lineage import through_views
+from athena_assets.nights import Night
+from athena_assets.orders.continuity import refuse_gaps
+from athena_assets.retailer import Retailer
+from athena_assets.sources.landing import Landing
+from checks.contract import Contract, load_contract
+from resources.registry import ModelRegistry, Stage
+from resources.rows import insert_rows
+from resources.settings import Settings
+from resources.steps import step
+from resources.tables import ensure_table, key_of, materialisation, table_spec
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OF_MONTH = "month = CAST($month AS DATE)"
+
+
+@dataclass(frozen=True)
+class ModelTables:
+    """Contracts of one model's own tables."""
+
+    training_set: Contract
+    trained: Contract
+    evaluation: Contract
+    registered: Contract
+
+    @classmethod
+    def of(cls, spec: ModelSpec, feature_set: FeatureSet) -> "ModelTables":
+        """The templates, named for the model; the training set takes its columns from the model's features."""
+        tables = {
+            table: load_contract(f"model.{table}").named(spec.name, table)
+            for table in ("training_set", "trained", "evaluation", "registered")
+        }
+        columns = feature_columns(model_features(spec, feature_set))
+        return cls(**{**tables, "training_set": tables["training_set"].with_columns(columns)})
+
+    def all(self) -> tuple[Contract, ...]:
+        """All four, in the order in which they are made."""
+        return (self.training_set, self.trained, self.evaluation, self.registered)
+
+
+def training_as_of(month: str) -> datetime:
+    """The instant at which training of a month (`YYYY-MM-01`) stands: the midnight that ends it."""
+    first = datetime.fromisoformat(month)
+    return (first + timedelta(days=32)).replace(day=1)
+
+
+def candidate_folder(settings: Settings, model: str, month: str) -> Path:
+    """Where a training leaves its artifact and report until they are registered."""
+    return settings.home / "registry" / "candidates" / model / month
+
+
+def build_model_assets(
+    spec: ModelSpec,
+    feature_set: FeatureSet,
+    retailer: Retailer,
+    months: dg.PartitionsDefinition,
+    inputs: Sequence[dg.AssetDep],
+) -> list[dg.AssetsDefinition]:
+    """Training set, training and registration of one model.
+
+    inputs: the clean tables that the labels and features read.
+    """
+    tables = ModelTables.of(spec, feature_set)
+    return [
+        _training_set(spec, feature_set, retailer, tables, months, inputs),
+        _training(spec, feature_set, tables, months),
+        _registration(spec, tables, months),
+    ]
+
+
+def _spec(
+    contract: Contract, spec: ModelSpec, months: dg.PartitionsDefinition, deps: Sequence[dg.AssetDep | dg.AssetKey]
+) -> dg.AssetSpec:
+    return table_spec(
+        contract,
+        group=f"model_{spec.name}",
+        stage="training",
+        kinds=("duckdb", "xgboost") if contract.table == "trained" else ("duckdb",),
+        deps=deps,
+        model=spec.name,
+        cost_center=spec.business_unit,
+        code_version=code_version(spec),
+        partitions_def=months,
+    )
+
+
+def _training_set(
+    spec: ModelSpec,
+    feature_set: FeatureSet,
+    retailer: Retailer,
+    tables: ModelTables,
+    months: dg.PartitionsDefinition,
+    inputs: Sequence[dg.AssetDep],
+) -> dg.AssetsDefinition:
+    contract = tables.training_set
+    features = model_features(spec, feature_set)
+
+    @dg.multi_asset(name=f"{spec.name}_training_set", specs=[_spec(contract, spec, months, inputs)], pool="warehouse")
+    @step
+    def training_set(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+    ) -> dg.MaterializeResult:
+        as_of = training_as_of(context.partition_key)
+        cutoff = Night.of_as_of(as_of).cutoff
+        history = [delivery.delivery_id for delivery in retailer.history_in(landing)]
+        month = {"month": context.partition_key}
+        with warehouse.write() as connection:
+            refuse_gaps(
+                connection, bulk_deliveries=history, first_night=retailer.first_night, until=Night(as_of.date())
+            )
+            days = snapshot_days(connection, spec, as_of)
+            ensure_table(connection, contract)
+            connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
+            for day in days:
+                select = snapshot_select(spec, features, day, label_cutoff=cutoff)
+                connection.execute(
+                    f"INSERT INTO {contract.address} BY NAME"
+                    f" SELECT CAST($month AS DATE) AS month, * FROM ({select.sql})",
+                    {**select.parameters, **month},
+                )
+            ((rows, rate),) = connection.execute(
+                f"SELECT count(*), avg(label) FROM {contract.address} WHERE {OF_MONTH}", month
+            ).fetchall()
+        lineage = {**through_views(features.lineage), "label": _label_columns()}
+        return materialisation(
+            contract,
+            int(rows),
+            lineage=lineage,
+            figures={"rows": int(rows), "snapshots": len(days), "label_rate": float(rate)},
+        )
+
+    return training_set
+
+
+def _label_columns() -> tuple[tuple[str, str], ...]:
+    views = {"label": tuple(("orders.all_orders", name) for name in ("customer_id", "is_return", "order_ts"))}
+    return through_views(views)["label"]
+
+
+def _training(
+    spec: ModelSpec, feature_set: FeatureSet, tables: ModelTables, months: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
+    features = model_features(spec, feature_set)
+    trained_key = key_of(tables.trained)
+    specs = [
+        _spec(tables.trained, spec, months, [key_of(tables.training_set)]),
+        _spec(tables.evaluation, spec, months, [trained_key]),
+    ]
+
+    @dg.multi_asset(name=f"{spec.name}_training", specs=specs, pool="warehouse")
+    @step
+    def training(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult]:
+        month = {"month": context.partition_key}
+        columns = ", ".join(f'"{name}"' for name in ("as_of", "customer_id", "label", *features.columns))
+        with warehouse.read() as connection:
+            table: pa.Table = connection.execute(
+                f"SELECT {columns} FROM {tables.training_set.address} WHERE {OF_MONTH} ORDER BY as_of, customer_id",
+                month,
+            ).to_arrow_table()
+        run = run_training(spec, features, table, candidate_folder(settings, spec.name, context.partition_key))
+        first = datetime.fromisoformat(context.partition_key).date()
+        manifest = run.artifact.manifest
+        trained_row = (
+            first,
+            run.artifact.version,
+            run.trained.data_sha256,
+            features.version,
+            table.num_rows,
+            ",".join(manifest["training_snapshots"]),
+            manifest["judged_on"],
+        )
+        rows = run.evaluation_rows()
+        with warehouse.write() as connection:
+            for contract, content in (
+                (tables.trained, [trained_row]),
+                (tables.evaluation, [(first, *row) for row in rows]),
+            ):
+                ensure_table(connection, contract)
+                connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
+                insert_rows(connection, contract, content)
+        metrics = {name: float(estimate.value) for name, estimate in run.judged.report.metrics.items()}
+        baselines = {f"auc_{result.name}": float(result.auc.value) for result in run.judged.report.baselines}
+        yield materialisation(
+            tables.trained,
+            1,
+            figures={
+                "training_rows": table.num_rows,
+                "size_bytes": run.packaging.size_bytes,
+                "latency_p99_ms": run.packaging.latency_p99_ms,
+                "onnx_difference": run.packaging.largest_difference,
+            },
+            data_version=run.artifact.version,
+        )
+        yield materialisation(
+            tables.evaluation,
+            len(rows),
+            figures={
+                **metrics,
+                **baselines,
+                "mean_probability": run.judged.report.mean_probability,
+                "label_rate": run.judged.report.label_rate,
+                "against_baselines": dg.MetadataValue.md(
+                    "\n".join(f"- {result.words}" for result in run.judged.report.baselines)
+                ),
+            },
+        )
+
+    return training
+
+
+def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    contract = tables.registered
+
+    @dg.multi_asset(
+        name=f"{spec.name}_registered",
+        specs=[_spec(contract, spec, months, [key_of(tables.evaluation)])],
+        pool="warehouse",
+    )
+    @step
+    def registered(
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        settings: dg.ResourceParam[Settings],
+        registry: dg.ResourceParam[ModelRegistry],
+    ) -> dg.MaterializeResult:
+        folder = candidate_folder(settings, spec.name, context.partition_key)
+        version, stage, reason = _register_and_promote(
+            spec, registry, folder, month=context.partition_key, run_id=context.run_id, actor=settings.actor
+        )
+        first = datetime.fromisoformat(context.partition_key).date()
+        with warehouse.write() as connection:
+            ensure_table(connection, contract)
+            connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", {"month": context.partition_key})
+            insert_rows(connection, contract, [(first, version, stage, reason)])
+        return materialisation(
+            contract, 1, figures={"version": version, "stage": stage, "reason": reason}, data_version=version
+        )
+
+    return registered
+
+
+def _register_and_promote(
+    spec: ModelSpec, registry: ModelRegistry, folder: Path, *, month: str, run_id: str, actor: str
+) -> tuple[str, str, str]:
+    """Register what the gate has passed and bring it to production; returns version, stage reached, and why.
+
+    A version that stands in production already stays there, so a rerun changes nothing.
+    """
+    import json
+
+    from athena_assets.lifecycle.artifact import load_artifact
+
+    artifact = load_artifact(folder / ARTIFACT)
+    manifest = artifact.manifest
+    version = registry.register(
+        spec.name,
+        folder / ARTIFACT,
+        manifest=manifest,
+        metrics=manifest["metrics"],
+        params=manifest["parameters"],
+        tags={
+            "data_hash": manifest["data_sha256"],
+            "code_version": manifest["code_version"],
+            "feature_list": json.dumps(manifest["features"]),
+            "pipeline_run_id": run_id,
+        },
+        at=datetime.now(UTC),
+        report_path=folder / REPORT,
+        actor=actor,
+    )
+    reason = f"trained on {month[:7]}, passed every gate on {manifest['judged_on']}"
+    evidence = {"metrics": manifest["metrics"], "run_id": run_id}
+    stage = registry.version(spec.name, version).stage
+    for target in (Stage.STAGING, Stage.PRODUCTION):
+        if stage in (Stage.PRODUCTION, target):
+            continue
+        stage = registry.promote(
+            spec.name, version, target, reason=reason, actor=actor, at=datetime.now(UTC), evidence=evidence
+        ).stage
+    return version, stage.value, reason

@@ -1,0 +1,138 @@
+"""One training of one model, from its labelled snapshots to files on disk and rows for the warehouse."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from athena_assets.features.feature_set import FeatureSet
+from athena_assets.lifecycle.artifact import Artifact, write_artifact
+from athena_assets.lifecycle.dataset import dataset_of
+from athena_assets.lifecycle.gates import Packaging, Verdict, judge
+from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.scoring import measure_packaging
+from athena_assets.lifecycle.training import Judged, TrainedModel, train
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LIFECYCLE = Path(__file__).parent
+ARTIFACT = "artifact"
+REPORT = "report.json"
+FEATURE_VERSION = "feature_version"
+"""Manifest entry: version of the model's own features, which scoring compares with the code at hand."""
+
+GATE = "gate"
+PASSED, REFUSED = "passed", "refused"
+
+EvaluationRow = tuple[str, str, str, float | None, float | None, float | None, str | None]
+"""(section, name, slice, value, low, high, words) of `<model>.evaluation`."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one training left in its folder, and what it says about itself."""
+
+    trained: TrainedModel
+    artifact: Artifact
+    packaging: Packaging
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def judged(self) -> Judged:
+        """The out-of-time evaluation."""
+        return self.trained.judged
+
+    def evaluation_rows(self) -> list[EvaluationRow]:
+        """Metrics, baselines, slices, trials and verdicts as flat rows."""
+        return [*report_rows(self.judged), *(_verdict_row(verdict) for verdict in self.verdicts)]
+
+
+def report_rows(judged: Judged) -> list[EvaluationRow]:
+    """The report and the search behind it as flat rows."""
+    words = {f"{result.name}.auc_difference": result.words for result in judged.report.baselines}
+    rows: list[EvaluationRow] = [
+        (
+            str(row["section"]),
+            str(row["name"]),
+            str(row["slice"]),
+            _number(row["value"]),
+            _number(row["low"]),
+            _number(row["high"]),
+            words.get(str(row["name"])),
+        )
+        for row in judged.report.rows()
+    ]
+    rows += [
+        ("search", f"trial_{trial.number:02d}", "all", trial.mean_auc, None, None, json.dumps(trial.parameters))
+        for trial in judged.search.trials
+        if trial.auc_by_snapshot
+    ]
+    return rows
+
+
+def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", folder: Path) -> TrainingRun:
+    """Train, judge, refit, write the artifact and the report to `folder`, replacing what an earlier run left there.
+
+    feature_set: the model's own features, in its order. table: `as_of, customer_id, label` and those features.
+    Raises `NotEnoughHistory`, `InvalidTrainingData`, `PortableModelDiffers`.
+    """
+    data = dataset_of(table, feature_set.columns)
+    trained = train(spec, data)
+    newest = data.at(trained.plan.evaluation)
+    shutil.rmtree(folder, ignore_errors=True)
+    artifact = write_artifact(folder / ARTIFACT, trained.model, _facts(spec, feature_set, trained), newest.matrix)
+    packaging = measure_packaging(artifact, newest.matrix)
+    verdicts = judge(trained.judged.report, packaging, spec.gates)
+    run = TrainingRun(trained, artifact, packaging, verdicts)
+    report = {
+        "report": trained.judged.report.as_dict(),
+        "trials": [asdict(trial) for trial in trained.judged.search.trials],
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+        "packaging": asdict(packaging),
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
+    return run
+
+
+def code_version(spec: ModelSpec) -> str:
+    """Twelve hexadecimal digits that change with any file that training runs: the model's folder and the lifecycle."""
+    digest = sha256()
+    for path in sorted([*spec.folder.glob("*"), *LIFECYCLE.glob("*.py")]):
+        if path.is_file() and path.name != "assets.py":
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _facts(spec: ModelSpec, feature_set: FeatureSet, trained: TrainedModel) -> dict[str, object]:
+    report = trained.judged.report
+    return {
+        "model": spec.name,
+        "horizon_days": spec.horizon_days,
+        "feature_types": feature_set.types,
+        FEATURE_VERSION: feature_set.version,
+        "training_snapshots": _days(trained.plan.refit),
+        "judged_on": f"{trained.plan.evaluation:%Y-%m-%d}",
+        "judged_trained_on": _days(trained.plan.training),
+        "data_sha256": trained.data_sha256,
+        "code_version": code_version(spec),
+        "metrics": {name: estimate.value for name, estimate in report.metrics.items()},
+        "baselines": {baseline.name: baseline.auc.value for baseline in report.baselines},
+        "risk_tiers": spec.risk_tiers,
+    }
+
+
+def _days(days: Sequence[object]) -> list[str]:
+    return [f"{day:%Y-%m-%d}" for day in days]
+
+
+def _verdict_row(verdict: Verdict) -> EvaluationRow:
+    state = PASSED if verdict.passed else REFUSED
+    return (GATE, verdict.name, state, verdict.found, verdict.limit, None, verdict.words)
+
+
+def _number(value: str | float | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,112 @@
+"""From a night's features to its candidate rows: probability, tier, value at risk, and reasons in words."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from athena_assets.errors import AthenaError
+from athena_assets.features.feature_set import FeatureSet
+from athena_assets.features.words import words
+from athena_assets.lifecycle.artifact import Artifact
+from athena_assets.lifecycle.dataset import Matrix, to_matrix
+from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.reasons import explain, reasons_in_words, top_rows
+from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score
+from athena_assets.lifecycle.training_run import FEATURE_VERSION
+from athena_assets.nights import Night
+from athena_assets.predictions.prediction_contract import probability_column
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+REASONS = ("reason_1", "reason_2", "reason_3")
+
+
+class FeaturesChanged(AthenaError):
+    """A model's features are defined otherwise today than when it was trained."""
+
+
+@dataclass(frozen=True)
+class NightScores:
+    """The candidate rows of a night (without night and versions), and what the UI plots of them."""
+
+    table: "pa.Table"
+    explained: int
+    tiers: Mapping[str, int]
+
+
+def refuse_changed_features(artifact: Artifact, feature_set: FeatureSet) -> None:
+    """Raise `FeaturesChanged` unless the model's features have the very definitions it was trained with."""
+    today = feature_set.select(artifact.model.features).version
+    trained = artifact.manifest.get(FEATURE_VERSION)
+    if today != trained:
+        raise FeaturesChanged(
+            f"the features of {artifact.manifest['model']} are not defined as when it was trained",
+            expected=f"feature version {trained}",
+            found=f"feature version {today}",
+            next_command="athena train, or go back to the definitions that it was trained with",
+        )
+
+
+def features_of_night(
+    connection: "duckdb.DuckDBPyConnection",
+    artifact: Artifact,
+    feature_set: FeatureSet,
+    table: str,
+    spend: str,
+    night: Night,
+) -> "pa.Table":
+    """`customer_id, as_of`, the model's features and the spend, ordered by customer."""
+    refuse_changed_features(artifact, feature_set)
+    names = list(dict.fromkeys(["customer_id", "as_of", *artifact.model.features, spend]))
+    columns = ", ".join(f'"{name}"' for name in names)
+    return connection.execute(
+        f"SELECT {columns} FROM {table} WHERE night = $night ORDER BY customer_id", {"night": night.day}
+    ).to_arrow_table()
+
+
+def score_night(spec: ModelSpec, artifact: Artifact, rows: "pa.Table", feature_set: FeatureSet) -> NightScores:
+    """Score every row; reasons are exact for the top `reasons.top_k` by value at risk, null for the others."""
+    import pyarrow as pa
+
+    features = artifact.model.features
+    matrix = to_matrix(rows, features)
+    probability = score(artifact, matrix, features)
+    spend = rows.column(spec.value.spend_feature).to_pylist()
+    value = expected_value_at_risk(probability, spend, spec.value)
+    tiers = risk_tiers(probability, spec.risk_tiers)
+    top = top_rows(value, probability, spec.reasons.top_k)
+    reasons: list[tuple[str | None, str | None, str | None]] = [(None, None, None)] * len(matrix)
+    for position, told in zip(top, reasons_for(spec, artifact, matrix[top], matrix, feature_set), strict=True):
+        reasons[position] = told
+    columns = {
+        "customer_id": rows.column("customer_id"),
+        "as_of": rows.column("as_of"),
+        probability_column(spec): pa.array(probability),
+        "risk_tier": pa.array(tiers, type=pa.string()),
+        "expected_value_at_risk": pa.array(value, type=pa.decimal128(18, 2)),
+        **{
+            name: pa.array([told[position] for told in reasons], type=pa.string())
+            for position, name in enumerate(REASONS)
+        },
+    }
+    counted = Counter(tiers)
+    return NightScores(pa.table(columns), len(top), {tier: counted[tier] for tier in spec.risk_tiers})
+
+
+def reasons_for(
+    spec: ModelSpec, artifact: Artifact, matrix: Matrix, population: Matrix, feature_set: FeatureSet
+) -> list[tuple[str, str, str]]:
+    """Three reasons in words for each row, measured against the population of the night."""
+    if not len(matrix):
+        return []
+
+    def phrase(feature: str, value: float, typical: float | None) -> str:
+        return words(feature_set.by_name[feature], None if np.isnan(value) else value, typical=typical)
+
+    explanation = explain(artifact.model, matrix, population)
+    return reasons_in_words(explanation, matrix, population, artifact.model, spec.reasons, phrase)
