@@ -83,13 +83,14 @@ def write_artifact(folder: Path, model: FittedModel, facts: Mapping[str, object]
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
+        portable = portable_bytes(model)
+        difference = _largest_difference(model, portable, check)
         contents = {
             "model.ubj": model.ranking.trees,
             "linear.json": _json(_linear_dict(model)),
             "calibration.json": _json(_calibration_dict(model)),
-            "model.onnx": portable_bytes(model),
+            "model.onnx": portable,
         }
-        difference = _largest_difference(model, contents["model.onnx"], check)
         manifest = {
             "format": FORMAT,
             "features": list(model.features),
@@ -208,7 +209,13 @@ def _library_versions() -> dict[str, str]:
 
 
 def _json(content: Mapping[str, object]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    try:
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArtifact(
+            "the version holds a value that JSON cannot say", expected="text and finite numbers", found=str(error)
+        ) from None
+    return (text + "\n").encode()
 
 
 def _write_through(path: Path, content: bytes) -> None:

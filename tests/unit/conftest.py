@@ -35,7 +35,7 @@ def synthetic_table(days: list[datetime], *, customers: int = 500, seed: int = 7
         recency = np.minimum(tenure, 1 + generator.exponential(60 / (0.3 + rate), customers)).astype(int)
         orders = {w: generator.poisson(rate * min(w, history) / 60) + (recency <= w) for w in (30, 60, 90, 180, 365)}
         worth = generator.lognormal(4, 0.7, customers)
-        interaction = 0.9 * ((orders[180] > 3) & (recency > 45))
+        interaction = 2.0 * ((orders[180] > 2) & (recency > 30)) - 1.0 * (recency > 120)
         logit = 0.9 * np.log1p(recency) - 3.2 - 0.5 * np.log1p(orders[365]) + interaction + season_of(day)
         label = (generator.uniform(size=customers) < 1 / (1 + np.exp(-logit))).astype(int)
         parts.append(
