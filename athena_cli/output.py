@@ -9,12 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from athena_assets.errors import AthenaError
 
-console = Console(highlight=False)
+WIDTH_OF_A_LOG = 140
+"""Columns where standard output is no terminal: a log or a pipe does not wrap."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -51,7 +55,7 @@ def _plain(value: object) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table; numbers are right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | Decimal) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -69,4 +73,6 @@ def _shown(cell: Any) -> str:
         return f"{cell:,}"
     if isinstance(cell, float):
         return f"{cell:.4f}"
+    if isinstance(cell, Decimal):
+        return f"{cell:,.2f}"
     return str(cell)

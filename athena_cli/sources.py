@@ -10,6 +10,7 @@ import typer
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
+from athena_assets.orders.preview import preview
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import AlreadyDelivered
 from athena_assets.sources.landing import Landing
@@ -161,7 +162,7 @@ def register_files(
                 source,
                 files,
                 kind="nightly" if night is not None else "bulk",
-                registered_at=datetime.now(UTC).astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None),
+                registered_at=_now(source),
                 last_night=Night.parse(night) if night is not None else None,
             )
         except AlreadyDelivered as error:
@@ -188,4 +189,33 @@ def _described(delivery: Delivery) -> str:
 
 
 def _preview(settings: Settings, source: Source, files: list[Path], night: str | None, as_json: bool) -> None:
-    raise NotImplementedError
+    found = preview(
+        source,
+        files,
+        kind="nightly" if night is not None else "bulk",
+        registered_at=_now(source),
+        landing=Landing.of(settings.home),
+        last_night=Night.parse(night) if night is not None else None,
+    )
+    if as_json:
+        print_json(found.as_json())
+        return
+    print_table(
+        f"{source.name}: nights {found.first_night} to {found.last_night}, nothing written",
+        ["", "rows", f"money of order lines, {found.currency}"],
+        [
+            ["would come in", found.rows_in, found.amount_in],
+            ["would be kept", found.rows_kept, found.amount_kept],
+            ["would be quarantined", found.rows_quarantined, found.amount_quarantined],
+        ],
+    )
+    print_table(
+        "by rule",
+        ["table", "rule", "kept", "rows", "money", "why"],
+        [[each.table, each.code, each.kept, each.rows, each.amount, each.reason] for each in found.reasons],
+    )
+
+
+def _now(source: Source) -> datetime:
+    """The edge's clock: now, on the retailer's wall."""
+    return datetime.now(UTC).astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None)

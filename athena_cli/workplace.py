@@ -17,6 +17,7 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     from athena_assets.definitions import Athena
     from resources.orchestrator import Orchestrator
+    from resources.registry import ModelRegistry
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Workplace:
         from resources.orchestrator import Orchestrator
 
         return Orchestrator(self.settings, self.athena.definitions)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        """The home's models and their stages."""
+        from resources.registry import ModelRegistry
+
+        return ModelRegistry(self.settings.home)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -17,6 +17,10 @@ from resources.settings import Settings
 CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
 
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""A command says what went wrong itself; every log line is in the event log, where the UI shows it."""
+
+
 class RunFailed(AthenaError):
     """A run ended in failure; the message is the failed step's own."""
 
@@ -53,9 +57,14 @@ class Orchestrator:
         self.instance = dg.DagsterInstance.get()
 
     def execute(
-        self, job: str, *, partition: str | None = None, tags: Mapping[str, str] | None = None
+        self,
+        job: str,
+        *,
+        partition: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Run a job; raises `RunFailed` with the message of the first failed step.
+        """Run a job, or the assets of it that are in one group; raises `RunFailed` with the first failure's message.
 
         The whole run is metered beside its steps: what they leave of it is the orchestrator's overhead.
         """
@@ -66,12 +75,22 @@ class Orchestrator:
                 instance=self.instance,
                 run_id=run_id,
                 partition_key=partition,
+                asset_selection=self._keys_of(group) if group is not None else None,
                 tags=dict(tags or {}),
+                run_config=QUIET,
                 raise_on_error=False,
             )
         if not result.success:
             raise RunFailed(_first_failure(result, job, partition))
         return Outcome(run_id, job, partition)
+
+    def _keys_of(self, group: str) -> list[dg.AssetKey]:
+        graph = self._definitions.resolve_asset_graph()
+        return [key for key in graph.materializable_asset_keys if graph.get(key).group_name == group]
+
+    def done_partitions(self, address: str) -> set[str]:
+        """Partitions of an asset that have been materialised."""
+        return set(self.instance.get_materialized_partitions(dg.AssetKey(address.split("."))))
 
     def is_current(self, address: str, data_version: str) -> bool:
         """Whether the asset's last materialisation was of this data and of today's code."""

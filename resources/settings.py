@@ -86,3 +86,18 @@ def load_settings() -> Settings:
             next_command=f"unset {name}, or see docs/settings.md",
         ) from None
     return settings.model_copy(update={"home": settings.home.absolute()})
+
+
+def settings_page() -> str:
+    """docs/settings.md: one row per setting, made from the fields above."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read at the start of every command. Made by `athena doctor --settings`.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `ATHENA_{name.upper()}` | `{field.default}` | {field.description} |")
+    return "\n".join(lines) + "\n"

@@ -176,9 +176,9 @@ def _training(
         month = {"month": context.partition_key}
         columns = ", ".join(f'"{name}"' for name in ("as_of", "customer_id", "label", *features.columns))
         with warehouse.read() as connection:
-            table: pa.Table = connection.execute(
+            table: pa.Table = connection.sql(
                 f"SELECT {columns} FROM {tables.training_set.address} WHERE {OF_MONTH} ORDER BY as_of, customer_id",
-                month,
+                params=month,
             ).to_arrow_table()
         run = run_training(spec, features, table, candidate_folder(settings, spec.name, context.partition_key))
         first = datetime.fromisoformat(context.partition_key).date()

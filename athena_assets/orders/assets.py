@@ -11,7 +11,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements
 from athena_assets.orders.continuity import refuse_gaps
 from athena_assets.retailer import BOOKS, Retailer
-from athena_assets.sources.assets import raw_contracts
+from athena_assets.sources.assets import raw_contracts, snapshot_of
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract, load_contract
@@ -137,6 +137,7 @@ def _clean(
             rows[statement.table],
             lineage=column_lineage(statement.select, known_columns(retailer), settings.cache),
             figures=figures,
+            data_version=snapshot_of(deliveries),
         )
     context.log.info("kept %d order lines, quarantined %d rows", rows["order_lines"], rows["quarantine"])
 

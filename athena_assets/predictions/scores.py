@@ -64,8 +64,8 @@ def features_of_night(
     refuse_changed_features(artifact, feature_set)
     names = list(dict.fromkeys(["customer_id", "as_of", *artifact.model.features, spend]))
     columns = ", ".join(f'"{name}"' for name in names)
-    return connection.execute(
-        f"SELECT {columns} FROM {table} WHERE night = $night ORDER BY customer_id", {"night": night.day}
+    return connection.sql(
+        f"SELECT {columns} FROM {table} WHERE night = $night ORDER BY customer_id", params={"night": night.day}
     ).to_arrow_table()
 
 

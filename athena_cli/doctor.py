@@ -1,0 +1,129 @@
+"""`athena doctor`: looks at the home and says what is not well, and the command that mends it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from athena_assets.errors import AthenaError
+from athena_cli.output import console, print_json, print_table
+from athena_cli.workplace import Workplace, here
+from resources.home import need_home
+from resources.settings import load_settings, settings_page
+
+LEAST_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    found: str
+
+
+def doctor(
+    settings: Annotated[bool, typer.Option("--settings", help="Print the page of all settings and stop.")] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend what can be mended: MLflow's aliases.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Look at home, deliveries, warehouse, registry, published files and disk. Exit code 1 if anything is not well."""
+    if settings:
+        typer.echo(settings_page(), nl=False)
+        return
+    workplace = here()
+    findings = list(_examine(workplace, mend))
+    if as_json:
+        print_json([finding.__dict__ for finding in findings])
+    else:
+        rows = [[finding.what, finding.well, finding.found] for finding in findings]
+        print_table(f"Home {workplace.settings.home}", ["what", "well", "found"], rows)
+        if all(finding.well for finding in findings):
+            console.print("everything is well")
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+def _examine(workplace: Workplace, mend: bool) -> Iterator[Finding]:
+    looks: list[tuple[str, Callable[[Workplace], str]]] = [
+        ("settings", lambda _: f"ATHENA_HOME {load_settings().home}"),
+        ("home", _home),
+        ("deliveries", _deliveries),
+        ("warehouse", _warehouse),
+        ("accounts", _accounts),
+        ("promotion ledger", lambda place: f"{place.registry.verify_ledger()} entries, chain unbroken"),
+        ("models", _models),
+        ("published", _published),
+        ("disk", _disk),
+    ]
+    if mend:
+        looks.append(("aliases", lambda place: f"{place.registry.reconcile()} mended"))
+    for what, look in looks:
+        try:
+            yield Finding(what, True, look(workplace))
+        except AthenaError as error:
+            yield Finding(what, False, str(error))
+
+
+def _home(workplace: Workplace) -> str:
+    record = need_home(workplace.settings.home)
+    return f"{record.source}, first night {record.first_night}"
+
+
+def _deliveries(workplace: Workplace) -> str:
+    deliveries = workplace.landing.deliveries(workplace.source.name)
+    for delivery in deliveries:
+        for file in delivery.files:
+            workplace.landing.verified(file)
+    return f"{len(deliveries)}, every file as registered"
+
+
+def _warehouse(workplace: Workplace) -> str:
+    with workplace.warehouse.read() as connection:
+        ((tables,),) = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
+    size = workplace.settings.warehouse_path.stat().st_size
+    return f"{tables} tables, {size / 1_000_000:.1f} MB"
+
+
+def _accounts(workplace: Workplace) -> str:
+    with workplace.warehouse.read() as connection:
+        ((rows, kept, quarantined, wrong),) = connection.execute(
+            "SELECT sum(rows_in), sum(rows_kept), sum(rows_quarantined), count(*) FILTER"
+            " (WHERE rows_in <> rows_kept + rows_quarantined OR amount_in <> amount_kept + amount_quarantined)"
+            " FROM orders.all_accounting"
+        ).fetchall()
+    if wrong:
+        raise AthenaError("rows or money do not add up", expected="0 lines of account", found=f"{wrong} lines")
+    return f"{rows:,} rows in = {kept:,} kept + {quarantined:,} quarantined"
+
+
+def _models(workplace: Workplace) -> str:
+    champions = [workplace.registry.champion(spec.name) for spec in workplace.athena.models]
+    return ", ".join(f"{champion.name} version {champion.version}" for champion in champions)
+
+
+def _published(workplace: Workplace) -> str:
+    from athena_assets.predictions.publish import LATEST, night_of
+
+    found = []
+    for spec in workplace.athena.models:
+        night = night_of(workplace.settings.published / "predictions" / spec.name / LATEST)
+        if night is None:
+            raise AthenaError(
+                f"{spec.name} has not been published",
+                expected=f"predictions/{spec.name}/{LATEST}",
+                found="no such file",
+                next_command="athena night D",
+            )
+        found.append(f"{spec.name} of {night}")
+    return ", ".join(found)
+
+
+def _disk(workplace: Workplace) -> str:
+    free = shutil.disk_usage(workplace.settings.home).free
+    if free < LEAST_FREE_BYTES:
+        raise AthenaError("the disk is almost full", expected="1 GB free", found=f"{free / 1e9:.2f} GB free")
+    return f"{free / 1e9:.1f} GB free"
