@@ -169,3 +169,12 @@ def test_recipe_when_missing_then_named_error(tmp_path, churn_spec: ModelSpec) -
     (tmp_path / "recipe.py").write_text("def fit(): ...\n")
     with pytest.raises(InvalidRecipe, match="lacks fit_ranking"):
         load_recipe(churn_spec.model_copy(update={"folder": tmp_path}))
+
+
+def test_trees_when_fitted_then_leave_the_level_to_the_intercepts(churn_spec: ModelSpec, churn_data: Dataset) -> None:
+    # Churn is rare here: trees without an offset would have to say so themselves.
+    rare = replace(churn_data, label=churn_data.label * (np.arange(len(churn_data)) % 4 == 0))
+    ranking = load_recipe(churn_spec).fit_ranking(rare, churn_spec, churn_spec.algorithm.defaults)
+    trees = ranking.margin(rare.matrix) - ranking.linear.score(rare.matrix)
+    assert rare.label.mean() < 0.2
+    assert abs(trees.mean()) < 0.1
