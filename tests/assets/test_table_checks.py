@@ -35,9 +35,7 @@ def definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitio
     monkeypatch.setenv("ATHENA_HOME", str(tmp_path))
 
     def asset_of(contract: Contract, deps: list[dg.AssetKey], duplicate_on: str | None) -> dg.AssetsDefinition:
-        spec = table_spec(
-            contract, group="shop", stage="pipeline", deps=deps, code_version="1", partitions_def=NIGHTS
-        )
+        spec = table_spec(contract, group="shop", stage="pipeline", deps=deps, code_version="1", partitions_def=NIGHTS)
 
         @dg.multi_asset(name=contract.table, specs=[spec])
         @step

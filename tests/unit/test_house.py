@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from athena_assets.features.lint import lint_directory
+from resources.settings import settings_page
+
 PACKAGES = ["athena_assets", "athena_cli", "checks", "cost", "resources"]
 
 
@@ -34,9 +37,7 @@ def test_modules_when_imported_then_they_are_this_checkouts(repository: Path) ->
         assert Path(path).is_relative_to(repository), name
 
 
-def test_modules_when_a_stranger_has_the_same_name_then_its_file_is_elsewhere(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_modules_when_a_stranger_has_the_same_name_then_its_file_is_elsewhere(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "__init__.py").write_text("")
     script = "import checks; print(checks.__file__)"
@@ -81,6 +82,16 @@ def test_tracked_files_when_read_then_no_path_of_a_machine_is_in_them(repository
         check=False,
     )
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("folder", ["athena_assets/models", "athena_assets/orders/sql", "athena_assets/features"])
+def test_sql_when_linted_then_nothing_depends_on_clock_chance_or_row_order(repository: Path, folder: str) -> None:
+    assert list((repository / folder).rglob("*.sql"))
+    assert lint_directory(repository / folder) == []
+
+
+def test_settings_page_when_settings_change_then_it_is_made_again(repository: Path) -> None:
+    assert (repository / "docs/settings.md").read_text() == settings_page()
 
 
 def test_make_help_when_asked_then_it_names_the_two_commands(repository: Path) -> None:
