@@ -74,5 +74,11 @@ def _shown(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{cell:.4f}"
     if isinstance(cell, Decimal):
-        return f"{cell:,.2f}"
+        return _money(cell)
     return str(cell)
+
+
+def _money(amount: Decimal) -> str:
+    """Exact, with at least two decimals."""
+    whole, _, decimals = f"{amount:,f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"

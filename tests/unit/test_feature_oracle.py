@@ -301,19 +301,21 @@ def online_retail(shared_data: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@pytest.mark.parametrize("as_of", [AS_OF, datetime(2011, 6, 3)])
 def test_three_hundred_real_customers_at_a_snapshot_equal_the_naive_oracle(
-    online_retail: duckdb.DuckDBPyConnection,
+    online_retail: duckdb.DuckDBPyConnection, as_of: datetime
 ) -> None:
+    cutoff = as_of + (CUTOFF - AS_OF)
     features = load_feature_set(["orders"], business_country=None)
     tables: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
     orders = online_retail.sql("SELECT * FROM orders.all_orders").to_arrow_table().to_pylist()
-    names = active({"orders": orders}, AS_OF, CUTOFF)[::13][:300]
-    rows = evaluate_customers(online_retail, features, names, as_of=AS_OF, cutoff=CUTOFF).to_pylist()
+    names = active({"orders": orders}, as_of, cutoff)[::13][:300]
+    rows = evaluate_customers(online_retail, features, names, as_of=as_of, cutoff=cutoff).to_pylist()
     assert len(rows) == len(names) == 300
     first = min(order["order_ts"] for order in orders)
     for row in rows:
         mine = [order for order in orders if order["customer_id"] == row["customer_id"]]
         # history_days looks at the whole retailer: its first order stands for all the others.
         whole = [*mine, {"customer_id": None, "order_ts": first, "known_at": first}]
-        expected = oracle(tables | {"orders": whole}, row["customer_id"], AS_OF, CUTOFF, "")
+        expected = oracle(tables | {"orders": whole}, row["customer_id"], as_of, cutoff, "")
         assert differences(row, {name: expected[name] for name in features.columns}) == []
