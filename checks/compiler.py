@@ -14,14 +14,14 @@ import duckdb
 from athena_assets.errors import AthenaError
 from checks.contract import Column, Contract
 
-GROUPS = ("schema", "completeness", "keys", "ranges", "references", "consistency")
+GROUPS = ("schema", "completeness", "keys", "ranges", "references", "freshness", "consistency")
 """Names of the checks of a table, in the order in which a reader wants them."""
 
 _GROUP_OF_DIMENSION = {
     "accuracy": "consistency",
     "conformity": "consistency",
     "consistency": "consistency",
-    "timeliness": "consistency",
+    "timeliness": "freshness",
     "coverage": "completeness",
     "completeness": "completeness",
     "uniqueness": "keys",
