@@ -24,7 +24,7 @@ run: $(READY) ## a retailer's evening from raw orders to the bill (SOURCE=, ORDE
 		$(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(NIGHTS),--nights $(NIGHTS))
 
 test: lint types ## lint, types and every test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000 (PORT=)
 	@$(BIN)/athena ui --port $(PORT)

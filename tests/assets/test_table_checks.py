@@ -57,7 +57,7 @@ def definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitio
     return dg.Definitions(
         assets=[asset_of(SALE, [], "2026-01-02"), asset_of(REPORT, [key_of(SALE)], None)],
         asset_checks=[build_table_checks(SALE, partitions_def=NIGHTS)],
-        jobs=[dg.define_asset_job("night", selection="*", partitions_def=NIGHTS)],
+        jobs=[dg.define_asset_job("night", selection=dg.AssetSelection.assets("shop/sale", "shop/report"))],
         resources={"warehouse": Warehouse(database=str(tmp_path / "w.duckdb"))},
         executor=dg.in_process_executor,
     )
