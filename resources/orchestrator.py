@@ -8,6 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 
 from athena_assets.errors import AthenaError
@@ -16,6 +20,8 @@ from resources.settings import Settings
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
 
+WORKSPACE_ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("athena"), "__repository__")
+"""Where the UI finds the jobs: the location that workspace.yaml names, and Dagster's name for its definitions."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """A command says what went wrong itself; every log line is in the event log, where the UI shows it."""
@@ -70,23 +76,26 @@ class Orchestrator:
         """
         run_id = make_new_run_id()
         definition = self._definitions.resolve_job_def(job)
+        selected = self._keys_of(group) if group is not None else None
         with self._meter.measure_run(run_id):
-            result = definition.execute_in_process(
-                instance=self.instance,
+            # `execute_in_process` records no origin, and a run without one is in no job's list, not on the timeline
+            # and cannot be run again from the UI.
+            run = self.instance.create_run_for_job(
+                definition,
                 run_id=run_id,
-                partition_key=partition,
-                asset_selection=self._keys_of(group) if group is not None else None,
-                tags=dict(tags or {}),
+                asset_selection=selected,
+                tags={**definition.run_tags, **_partition_tags(definition, partition, selected), **(tags or {})},
                 run_config=QUIET,
-                raise_on_error=False,
+                remote_job_origin=WORKSPACE_ORIGIN.get_job_origin(job),
             )
+            result = execute_run(InMemoryJob(definition), run, self.instance)
         if not result.success:
             raise RunFailed(_first_failure(result, job, partition))
         return Outcome(run_id, job, partition)
 
-    def _keys_of(self, group: str) -> list[dg.AssetKey]:
+    def _keys_of(self, group: str) -> frozenset[dg.AssetKey]:
         graph = self._definitions.resolve_asset_graph()
-        return [key for key in graph.materializable_asset_keys if graph.get(key).group_name == group]
+        return frozenset(key for key in graph.materializable_asset_keys if graph.get(key).group_name == group)
 
     def done_partitions(self, address: str) -> set[str]:
         """Partitions of an asset that have been materialised."""
@@ -103,7 +112,18 @@ class Orchestrator:
         return tags.get(DATA_VERSION_TAG) == data_version and tags.get(CODE_VERSION_TAG) == spec.code_version
 
 
-def _first_failure(result: dg.ExecuteInProcessResult, job: str, partition: str | None) -> str:
+def _partition_tags(
+    definition: dg.JobDefinition, partition: str | None, selected: frozenset[dg.AssetKey] | None
+) -> Mapping[str, str]:
+    """The tags by which Dagster knows a run's partition; refuses one that the job does not have."""
+    if partition is None:
+        return {}
+    with partition_loading_context() as context:
+        definition.validate_partition_key(partition, selected, context)
+    return definition.get_tags_for_partition_key(partition, selected)
+
+
+def _first_failure(result: dg.JobExecutionResult, job: str, partition: str | None) -> str:
     of_night = f" of {partition}" if partition else ""
     for event in result.all_events:
         if event.is_step_failure:
