@@ -138,10 +138,18 @@ class ValueModel(_Part):
 
 
 class Reasons(_Part):
-    """For how many customers reasons are exact, and which features tell the same story."""
+    """For how many customers reasons are exact, which features tell the same story, and which are never told.
+
+    `silent` features may raise a probability and still be nothing to call a customer about.
+    """
 
     top_k: int = Field(ge=0)
+    silent: tuple[str, ...] = ()
     themes: dict[str, tuple[str, ...]]
+
+    def is_silent(self, feature: str) -> bool:
+        """Whether the feature is never told as a reason."""
+        return any(fnmatchcase(feature, pattern) for pattern in self.silent)
 
     def theme(self, feature: str) -> str:
         """The first theme with a pattern that matches the feature; the feature itself where none does."""

@@ -63,13 +63,18 @@ def reasons_in_words(
     """The three strongest reasons of each row, each of another theme.
 
     A theme's contribution is the sum over its features, and it is told by the feature in it that raises the risk most.
-    `NO_FURTHER_REASON` where fewer than three themes raise the risk.
+    What the model's folder declares silent is left out, and so is a null: that something never happened is nothing
+    to talk about. `NO_FURTHER_REASON` where fewer than three themes raise the risk.
     """
     themes: dict[str, list[int]] = {}
     for position, name in enumerate(model.features):
-        themes.setdefault(reasons.theme(name), []).append(position)
+        if not reasons.is_silent(name):
+            themes.setdefault(reasons.theme(name), []).append(position)
+    if not themes:
+        return [(NO_FURTHER_REASON, NO_FURTHER_REASON, NO_FURTHER_REASON)] * len(matrix)
     groups = list(themes.values())
-    totals = np.column_stack([explanation.contributions[:, positions].sum(axis=1) for positions in groups])
+    told = np.where(np.isnan(matrix), 0.0, explanation.contributions)
+    totals = np.column_stack([told[:, positions].sum(axis=1) for positions in groups])
     typical = _medians(population)
     found = []
     for row in range(len(matrix)):
@@ -79,7 +84,7 @@ def reasons_in_words(
             if totals[row, group] <= 0:
                 break
             positions = groups[group]
-            strongest = positions[int(np.argmax(explanation.contributions[row, positions]))]
+            strongest = positions[int(np.argmax(told[row, positions]))]
             words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical[strongest]))
         words += [NO_FURTHER_REASON] * (REASON_COUNT - len(words))
         found.append((words[0], words[1], words[2]))

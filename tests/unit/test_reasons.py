@@ -76,6 +76,29 @@ def test_reasons_when_nothing_raises_the_risk_then_said_so(
     assert found == [(NO_FURTHER_REASON,) * 3] * 2
 
 
+def test_reasons_when_a_feature_is_silent_or_null_then_it_is_not_told(
+    trained: TrainedModel, rows: np.ndarray, churn_spec: ModelSpec
+) -> None:
+    strong = {"recency_days": 3.0, "orders_90d": 2.0, "spend_90d": 1.0}
+    contributions = np.zeros((1, rows.shape[1]))
+    for name, value in strong.items():
+        contributions[0, trained.model.features.index(name)] = value
+    matrix = np.ones((1, rows.shape[1]), dtype=np.float32)
+    matrix[0, trained.model.features.index("orders_90d")] = np.nan
+    reasons = churn_spec.reasons.model_copy(update={"silent": ("recency_*",)})
+
+    def phrase(name: str, value: float, typical: float | None) -> str:
+        return name
+
+    (told,) = reasons_in_words(Explanation(contributions, np.zeros(1)), matrix, rows, trained.model, reasons, phrase)
+    assert told == ("spend_90d", NO_FURTHER_REASON, NO_FURTHER_REASON)
+    everything = churn_spec.reasons.model_copy(update={"silent": ("*",)})
+    (nothing,) = reasons_in_words(
+        Explanation(contributions, np.zeros(1)), matrix, rows, trained.model, everything, phrase
+    )
+    assert nothing == (NO_FURTHER_REASON,) * 3
+
+
 def test_reasons_when_in_the_features_own_words_then_carry_the_value(
     trained: TrainedModel, rows: np.ndarray, churn_spec: ModelSpec
 ) -> None:
