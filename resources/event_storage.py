@@ -5,13 +5,13 @@ engines in a night of 150 check results, and the orchestrator then costs more th
 (docs/benchmarks.md, `bench/orchestrator.py`). This subclass changes how the file is reached and nothing
 about what is in it: schema, queries and migrations stay Dagster's, so the stock storage opens the same file.
 
-Configured in `dagster.yaml`:
+Configured in the `dagster.yaml` of a home:
 
     event_log_storage:
       module: resources.event_storage
       class: PooledSqliteEventLogStorage
       config:
-        base_dir: {env: ATHENA_EVENT_LOG_DIR}
+        base_dir: {env: ATHENA_DAGSTER_STORAGE}
 
 `run_storage` and `schedule_storage` stay stock: together they open under a hundred connections in such a night.
 """

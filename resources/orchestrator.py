@@ -1,7 +1,6 @@
 """Runs Athena's jobs from a command: the same jobs, storage and records as the Dagster UI."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,21 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from dagster._core.utils import make_new_run_id
 
 from athena_assets.errors import AthenaError
+from resources.home import replace_text
 from resources.meter import Meter
 from resources.settings import Settings
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
+EVENT_LOG = """
+# One engine, kept open: a night-shaped job costs a quarter of the stock storage or less (docs/benchmarks.md).
+event_log_storage:
+  module: resources.event_storage
+  class: PooledSqliteEventLogStorage
+  config:
+    base_dir:
+      env: ATHENA_DAGSTER_STORAGE
+"""
+"""What a home adds: Dagster reads the file at the top of the checkout for instances, too, that are no home's."""
 
 WORKSPACE_ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("athena"), "__repository__")
 """Where the UI finds the jobs: the location that workspace.yaml names, and Dagster's name for its definitions."""
@@ -44,9 +54,9 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """Make `<home>/dagster` Dagster's home and set its environment; returns the folder."""
     folder = settings.dagster_home
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "dagster.yaml"
-    if not target.exists() or target.read_bytes() != CONFIGURATION.read_bytes():
-        shutil.copyfile(CONFIGURATION, target)
+    target, text = folder / "dagster.yaml", CONFIGURATION.read_text(encoding="utf-8") + EVENT_LOG
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        replace_text(target, text)
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["ATHENA_HOME"] = str(settings.home)
     os.environ["ATHENA_DAGSTER_STORAGE"] = str(folder / "storage")
