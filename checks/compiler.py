@@ -68,11 +68,19 @@ class RuleResult:
         """Whether the figure is within its limit."""
         return self.figure <= self.rule.limit
 
+    @property
+    def found(self) -> str:
+        """The figure as a person reads it."""
+        return f"{self.figure:.4%}" if self.rule.relative else f"{self.offending:,} rows"
+
+    @property
+    def allowed(self) -> str:
+        """The limit as a person reads it."""
+        return f"{self.rule.limit:.2%}" if self.rule.relative else f"{self.rule.limit}"
+
     def sentence(self) -> str:
         """One line for the error message and the metadata."""
-        figure = f"{self.figure:.4%}" if self.rule.relative else f"{self.offending:,} rows"
-        limit = f"{self.rule.limit:.2%}" if self.rule.relative else f"{self.rule.limit}"
-        return f"{self.rule.id}: {self.rule.description} ({figure}, limit {limit})"
+        return f"{self.rule.id}: {self.rule.description} ({self.found}, limit {self.allowed})"
 
 
 @dataclass(frozen=True)

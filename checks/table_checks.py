@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 
 from checks.blocking import blocking_check
-from checks.compiler import RuleResult, check_table, groups_of
+from checks.compiler import RuleResult, check_table, compile_rules, groups_of
 from checks.contract import Contract
 from resources.steps import step
 from resources.warehouse import Warehouse
 
 MOST_FAULTS_SHOWN = 20
+MOST_RULES_LISTED = 40
+FIGURES = dg.TableSchema([dg.TableColumn(name) for name in ("rule", "found", "limit")])
 
 
 def build_table_checks(
@@ -30,12 +32,7 @@ def build_table_checks(
     """
     key = dg.AssetKey([contract.schema, contract.table])
     groups = groups_of(contract, minimum_rows=minimum_rows)
-    specs = [
-        blocking_check(
-            group, key, f"{group} of {contract.address}, from contract version {contract.version}", partitions_def
-        )
-        for group in groups
-    ]
+    specs = [blocking_check(group, key, _describe(contract, group, minimum_rows), partitions_def) for group in groups]
 
     @dg.multi_asset_check(
         name=f"check_{contract.schema}_{contract.table}",
@@ -55,6 +52,20 @@ def build_table_checks(
     return check
 
 
+def _describe(contract: Contract, group: str, minimum_rows: int) -> str:
+    """What the UI says about a check: every rule behind it, up to `MOST_RULES_LISTED`."""
+    origin = f"of {contract.address}, by its contract {contract.version}"
+    if group == "schema":
+        return f"Columns and types {origin}."
+    rules = [rule for rule in compile_rules(contract, minimum_rows=minimum_rows) if rule.group == group]
+    lines = [
+        f"- {rule.description}{f', in at most {rule.limit:.2%} of rows' if rule.relative else ''}" for rule in rules
+    ]
+    if len(lines) > MOST_RULES_LISTED:
+        lines[MOST_RULES_LISTED:] = [f"- and {len(lines) - MOST_RULES_LISTED} more"]
+    return "\n".join([f"{group.capitalize()} {origin}. Faults that stop the run:", "", *lines])
+
+
 def _as_check_result(key: dg.AssetKey, group: str, results: tuple[RuleResult, ...], rows: int) -> dg.AssetCheckResult:
     faults = [result for result in results if not result.passed]
     # A group without results was not reached, because the table's columns are not those of its contract.
@@ -72,8 +83,12 @@ def _as_check_result(key: dg.AssetKey, group: str, results: tuple[RuleResult, ..
             "rules": len(results),
             "rules_failed": len(faults),
             "rows": rows,
-            "figures": dg.MetadataValue.json(
-                {result.rule.id: {"figure": str(result.figure), "limit": str(result.rule.limit)} for result in results}
+            "figures": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"rule": result.rule.id, "found": result.found, "limit": result.allowed})
+                    for result in sorted(results, key=lambda result: (result.passed, -result.figure))
+                ],
+                FIGURES,
             ),
         },
     )

@@ -11,7 +11,7 @@ import dagster as dg
 
 from checks.contract import Contract, load_contract
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
-from cost.money import one_currency
+from cost.money import one_currency, rounded
 from cost.period import Month
 from cost.rate_card import RateCard
 from resources.home import replace_text
@@ -85,12 +85,16 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
                 ensure_table(connection, contract)
                 connection.execute(f"DELETE FROM {contract.address} WHERE {of_month[name]}", {"month": start})
                 insert_rows(connection, contract, rows[name])
-        figures = {"total": str(rolled_up.total), "currency": rolled_up.currency, "month": month.key}
+        figures = {
+            "total": str(rounded(rolled_up.total, rolled_up.currency)),
+            "currency": rolled_up.currency,
+            "month": month.key,
+        }
         for name, contract in contracts.items():
             yield materialisation(
                 contract,
                 len(rows[name]),
-                figures={"rows": len(rows[name]), **(figures if name == "tco" else {})},
+                figures=figures if name == "tco" else {},
             )
 
     return [month_to_date, _page(models, keys["tco"])]
@@ -136,7 +140,7 @@ def _page(models: Sequence[str], tco_key: dg.AssetKey) -> dg.AssetsDefinition:
             asset_key=spec.key,
             metadata={
                 "dagster/uri": path.as_uri(),
-                "total": f"{rolled_up.total} {rolled_up.currency}",
+                "total": f"{rounded(rolled_up.total, rolled_up.currency)} {rolled_up.currency}",
                 "bytes": len(text.encode()),
             },
         )

@@ -147,7 +147,7 @@ def _training_set(
             contract,
             int(rows),
             lineage=lineage,
-            figures={"rows": int(rows), "snapshots": len(days), "label_rate": float(rate)},
+            figures={"snapshots": len(days), "label_rate": float(rate)},
         )
 
     return training_set

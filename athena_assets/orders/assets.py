@@ -127,16 +127,17 @@ def _clean(
                 scope.parameters_of(scope.condition),
             ).fetchall()
         )
-        rows["accounting"] = _count(connection, contracts["accounting"], scope)
+        rows["accounting"], accounts = _accounts(connection, scope)
+    figures: dict[str, Mapping[str, int | dg.MetadataValue]] = {
+        "quarantine": {"reasons": dg.MetadataValue.json(quarantined)},
+        "accounting": accounts,
+    }
     for statement in statements:
-        figures: dict[str, int | dg.MetadataValue] = {"rows": rows[statement.table]}
-        if statement.table == "quarantine":
-            figures["reasons"] = dg.MetadataValue.json(quarantined)
         yield materialisation(
             contracts[statement.table],
             rows[statement.table],
             lineage=column_lineage(statement.select, known_columns(retailer), settings.cache),
-            figures=figures,
+            figures=figures.get(statement.table),
             data_version=snapshot_of(deliveries),
         )
     context.log.info("kept %d order lines, quarantined %d rows", rows["order_lines"], rows["quarantine"])
@@ -184,8 +185,12 @@ def _book_empty_tables(
             )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, contract: Contract, scope: Scope) -> int:
-    ((rows,),) = connection.execute(
-        f"SELECT count(*) FROM {contract.address} WHERE {scope.condition}", scope.parameters_of(scope.condition)
+def _accounts(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[int, dict[str, int]]:
+    """How many lines the scope's account has, and what it adds up to."""
+    names = ("rows_in", "rows_kept", "rows_quarantined")
+    ((lines, *sums),) = connection.execute(
+        f"SELECT count(*), {', '.join(f'coalesce(sum({name}), 0)' for name in names)}"
+        f" FROM orders.accounting{scope.suffix} WHERE {scope.condition}",
+        scope.parameters_of(scope.condition),
     ).fetchall()
-    return int(rows)
+    return int(lines), {name: int(total) for name, total in zip(names, sums, strict=True)}

@@ -30,6 +30,8 @@ from resources.tables import ensure_table, key_of, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows, translated_errors
 
 GROUP = "predictions"
+OPENING = "opening"
+"""Group of the pins: between the intake of a night and everything that is computed from it."""
 VERSION = "1"
 USE_CURRENT = "athena/current"
 """Run tag of `athena night --current`: make the night anew with what is current now."""
@@ -46,7 +48,7 @@ def build_night_pins(
     contract = load_contract("ops.night_pins")
     spec = table_spec(
         contract,
-        group=GROUP,
+        group=OPENING,
         stage="pipeline",
         deps=deps,
         code_version=VERSION,

@@ -108,10 +108,7 @@ def _land(
         yield materialisation(
             contract,
             rows,
-            figures={
-                "rows": rows,
-                "deliveries": dg.MetadataValue.json([delivery.delivery_id for delivery in deliveries]),
-            },
+            figures={"deliveries": dg.MetadataValue.json([delivery.delivery_id for delivery in deliveries])},
             data_version=snapshot_of(deliveries),
         )
 
