@@ -20,8 +20,9 @@ from athena_assets.lifecycle.assets import ModelTables, build_model_assets
 from athena_assets.lifecycle.checks import build_model_gate
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.nights import Night
+from athena_assets.opening.assets import build_night_pins
 from athena_assets.orders.assets import build_clean_history, build_clean_nights, clean_contracts
-from athena_assets.predictions.assets import build_night_pins, build_prediction_assets
+from athena_assets.predictions.assets import build_prediction_assets
 from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
 from athena_assets.sources.assets import build_raw_history, build_raw_nights, raw_contracts

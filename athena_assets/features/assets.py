@@ -6,7 +6,7 @@ from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
-from athena_assets.predictions.pins import FEATURE_SET, need_pin, read_pins
+from athena_assets.pins import FEATURE_SET, need_pin, read_pins
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows

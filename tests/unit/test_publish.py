@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from athena_assets.nights import Night
-from athena_assets.predictions.pins import (
+from athena_assets.pins import (
     NightNotOpened,
     PinMismatch,
     need_pin,

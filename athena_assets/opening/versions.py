@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from athena_assets.predictions.pins import CONTRACTS, FEATURE_SET, SOURCE_SNAPSHOT, model_subject
+from athena_assets.pins import CONTRACTS, FEATURE_SET, SOURCE_SNAPSHOT, model_subject
 from checks.contract import contract_names, load_contract
 
 
