@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from athena_assets.features.base_table import load_bases
 from athena_assets.features.definition import InvalidFeature, parse_definition
-from athena_assets.features.lint import Finding, blank_out, closing_bracket, line_of
+from athena_assets.features.lint_text import Finding, blank_out, closing_bracket, line_of
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from athena_assets.features.lint import lint_directory, lint_text
+from athena_assets.features.lint import lint_directory
+from athena_assets.features.lint_text import lint_text
 from checks.contract import load_contract
 
 SOURCES = ("orders", "service_contacts", "campaign_contacts", "customers")
