@@ -22,6 +22,7 @@ from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spe
 from athena_assets.nights import Night
 from athena_assets.opening.assets import build_night_pins
 from athena_assets.orders.assets import build_clean_history, build_clean_nights, clean_contracts
+from athena_assets.orders.checks import build_delivered_check
 from athena_assets.predictions.assets import build_prediction_assets
 from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
@@ -123,6 +124,8 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     checks += [
         build_table_checks(pins, partitions_def=nights, minimum_rows=1),
         build_table_checks(feature_contract(feature_set), partitions_def=nights, minimum_rows=1),
+        build_delivered_check(retailer, clean["accounting"], nights),
+        build_delivered_check(retailer, clean["accounting"].twin(), None),
         *model_checks,
         *(build_table_checks(contract) for contract in cost_contracts().values()),
     ]
