@@ -59,7 +59,7 @@ def _describe(contract: Contract, group: str, minimum_rows: int) -> str:
         return f"Columns and types {origin}."
     rules = [rule for rule in compile_rules(contract, minimum_rows=minimum_rows) if rule.group == group]
     lines = [
-        f"- {rule.description}{f', in at most {rule.limit:.2%} of rows' if rule.relative else ''}" for rule in rules
+        f"- {rule.description}{f' in more than {rule.limit:.2%} of rows' if rule.relative else ''}" for rule in rules
     ]
     if len(lines) > MOST_RULES_LISTED:
         lines[MOST_RULES_LISTED:] = [f"- and {len(lines) - MOST_RULES_LISTED} more"]

@@ -118,17 +118,18 @@ def _readable(figure: int | float | str | dg.MetadataValue) -> int | float | str
 
 
 def _lineage_table(lineage: ColumnLineage) -> str:
-    """Column lineage as Markdown, a history and its nights in one word: `orders.orders[_history].order_ts`."""
+    """Column lineage as Markdown, table by table, a history and its nights as one: `orders.orders[_history]`."""
     lines = ["| column | computed from |", "|---|---|"]
     for column, sources in lineage.items():
-        names = []
+        of_table: dict[str, list[str]] = {}
         for address, name in dict.fromkeys(sources):
             nightly = address.removesuffix("_history")
             if address != nightly and (nightly, name) in sources:
                 continue
             twin = "[_history]" if (f"{address}_history", name) in sources else ""
-            names.append(f"{address}{twin}.{name}")
-        lines.append(f"| {column} | {', '.join(names) or '–'} |")
+            of_table.setdefault(address + twin, []).append(name)
+        words = "; ".join(f"{table}: {', '.join(names)}" for table, names in of_table.items())
+        lines.append(f"| {column} | {words or '–'} |")
     return "\n".join(lines)
 
 
