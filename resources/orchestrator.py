@@ -100,7 +100,7 @@ class Orchestrator:
             )
             result = execute_run(InMemoryJob(definition), run, self.instance)
         if not result.success:
-            raise RunFailed(_first_failure(result, job, partition))
+            raise _failure(result, job, partition)
         return Outcome(run_id, job, partition)
 
     def _keys_of(self, group: str) -> frozenset[dg.AssetKey]:
@@ -133,25 +133,28 @@ def _partition_tags(
     return definition.get_tags_for_partition_key(partition, selected)
 
 
-def _first_failure(result: dg.JobExecutionResult, job: str, partition: str | None) -> str:
-    of_night = f" of {partition}" if partition else ""
+def _failure(result: dg.JobExecutionResult, job: str, partition: str | None) -> RunFailed:
+    """The error of a run: the blocking checks that failed, else the first step that did, in its own words."""
+    run = f"{job} of {partition}" if partition else job
+    failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
+    if failed:
+        lines = [f"{'.'.join(each.asset_key.path)}, {each.check_name}: {each.description}" for each in failed]
+        return RunFailed(
+            f"{run} was stopped by {'a blocking check' if len(failed) == 1 else f'{len(failed)} blocking checks'};"
+            " what was published before stays as it is",
+            expected="every rule of the contract to hold (athena ui shows each with its figure and limit)",
+            found="\n            ".join(lines),
+            next_command="mend the cause, then run the same command again",
+        )
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
-            detail = data.user_failure_data.description if data.user_failure_data else None
-            if detail is None and data.error is not None:
-                cause = data.error.cause or data.error
-                detail = cause.message.strip()
-            return f"{job}{of_night} stopped at {event.step_key}: {detail}"
-    failed_checks = [
-        evaluation
-        for evaluation in result.get_asset_check_evaluations()
-        if not evaluation.passed and evaluation.blocking
-    ]
-    if failed_checks:
-        lines = [
-            f"{evaluation.asset_key.to_user_string()} {evaluation.check_name}: {evaluation.description}"
-            for evaluation in failed_checks
-        ]
-        return f"{job}{of_night} stopped by blocking checks:\n  " + "\n  ".join(lines)
-    return f"{job}{of_night} failed (run {result.run_id})"
+            named = data.user_failure_data.description if data.user_failure_data else None
+            if named is not None:
+                return RunFailed(f"{run} stopped at {event.step_key}: {named}")
+            cause = (data.error.cause or data.error).message.strip() if data.error else "no reason given"
+            return RunFailed(
+                f"{run} stopped at {event.step_key}: {cause}",
+                next_command=f"athena ui has the whole trace, under run {result.run_id[:8]}",
+            )
+    return RunFailed(f"{run} failed", next_command=f"athena ui has its log, under run {result.run_id[:8]}")
