@@ -7,6 +7,8 @@ import typer
 from athena_assets.errors import AthenaError
 from athena_cli import doctor, evening, explore, models, nights, sources, training, ui
 from athena_cli.output import print_error
+from resources.disk import disk_full, is_full
+from resources.settings import load_settings
 
 app = typer.Typer(
     name="athena",
@@ -34,6 +36,12 @@ def main() -> None:
         app()
     except AthenaError as error:
         print_error(error)
+        sys.exit(1)
+    except OSError as error:
+        home = load_settings().home
+        if not is_full(error, home):
+            raise
+        print_error(disk_full(error, home))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,7 +1,9 @@
 """Runs Athena's jobs from a command: the same jobs, storage and records as the Dagster UI."""
 
 import os
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
+from sqlalchemy.exc import SQLAlchemyError
 
 from athena_assets.errors import AthenaError
+from resources.disk import disk_full, is_full
 from resources.home import replace_text
 from resources.meter import Meter
 from resources.settings import Settings
@@ -39,6 +43,10 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 class RunFailed(AthenaError):
     """A run ended in failure; the message is the failed step's own."""
+
+
+class RecordsBroken(AthenaError):
+    """Dagster's own files, the records of all runs, cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,12 @@ class Orchestrator:
     """The jobs of one home, run in this process and recorded in its Dagster instance."""
 
     def __init__(self, settings: Settings, definitions: dg.Definitions) -> None:
-        prepare_dagster_home(settings)
         self._definitions = definitions
         self._meter = Meter(settings.home)
-        self.instance = dg.DagsterInstance.get()
+        self._folder = settings.dagster_home
+        with self._records():
+            prepare_dagster_home(settings)
+            self.instance = dg.DagsterInstance.get()
 
     def execute(
         self,
@@ -87,7 +97,7 @@ class Orchestrator:
         run_id = make_new_run_id()
         definition = self._definitions.resolve_job_def(job)
         selected = self._keys_of(group) if group is not None else None
-        with self._meter.measure_run(run_id):
+        with self._records(), self._meter.measure_run(run_id):
             # `execute_in_process` records no origin, and a run without one is in no job's list, not on the timeline
             # and cannot be run again from the UI.
             run = self.instance.create_run_for_job(
@@ -109,17 +119,34 @@ class Orchestrator:
 
     def done_partitions(self, address: str) -> set[str]:
         """Partitions of an asset that have been materialised."""
-        return set(self.instance.get_materialized_partitions(dg.AssetKey(address.split("."))))
+        with self._records():
+            return set(self.instance.get_materialized_partitions(dg.AssetKey(address.split("."))))
 
     def is_current(self, address: str, data_version: str) -> bool:
         """Whether the asset's last materialisation was of this data and of today's code."""
         key = dg.AssetKey(address.split("."))
-        event = self.instance.get_latest_materialization_event(key)
+        with self._records():
+            event = self.instance.get_latest_materialization_event(key)
         if event is None or event.asset_materialization is None:
             return False
         tags = event.asset_materialization.tags or {}
         spec = self._definitions.resolve_asset_graph().get(key)
         return tags.get(DATA_VERSION_TAG) == data_version and tags.get(CODE_VERSION_TAG) == spec.code_version
+
+    @contextmanager
+    def _records(self) -> Iterator[None]:
+        """Name the failures of Dagster's own storage; what a step raises does not come through here."""
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            if is_full(error, self._folder.parent):
+                raise disk_full(error, self._folder.parent) from error
+            raise RecordsBroken(
+                "the records of runs cannot be used",
+                expected=f"Dagster's SQLite files in {self._folder}, writable",
+                found=str(error).splitlines()[0],
+                next_command=f"restore {self._folder}, or move it aside: it is made anew, without the old runs' logs",
+            ) from error
 
 
 def _partition_tags(

@@ -18,6 +18,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from athena_assets.errors import AthenaError
+from resources.disk import disk_full, is_full
 from resources.settings import Settings
 
 
@@ -31,16 +32,22 @@ class WarehouseMissing(AthenaError):
     """There is no warehouse in this home."""
 
 
-class DiskFull(AthenaError):
-    """The disk that holds the home is full; nothing of the transaction was kept."""
-
-
 class WarehouseTooSmall(AthenaError):
     """A statement needed more memory than its limit, spilling included."""
 
 
 class WarehouseCorrupt(AthenaError):
-    """The file is not a DuckDB database that this version can read."""
+    """The file is not a DuckDB database that this version can read, or holds damaged blocks."""
+
+
+DAMAGED = (
+    "not a valid DuckDB database",
+    "Corrupt database file",
+    "Could not read enough bytes",
+    "Failed to load metadata",
+    "Is a directory",
+)
+"""How DuckDB says that a file is none of its own, or no longer whole."""
 
 
 class Warehouse(DuckDBResource):
@@ -139,6 +146,7 @@ def _waiting_for_lock(connect: Callable[[], duckdb.DuckDBPyConnection], seconds:
 @contextmanager
 def translated_errors(database: str) -> Iterator[None]:
     """Turn DuckDB's errors about the machine into named ones; errors about SQL pass through."""
+    folder = Path(database).parent
     try:
         yield
     except duckdb.Error as error:
@@ -149,28 +157,23 @@ def translated_errors(database: str) -> Iterator[None]:
                 "the warehouse is busy",
                 expected="no other process holding it",
                 found=f"process {holder.group(1)} holds {database}" if holder else text,
-                next_command="wait for that run to end (athena doctor shows it), then run the same command again",
+                next_command="wait for that process to end, then run the same command again",
             ) from error
-        if "No space left" in text or "disk full" in text.lower() or "Could not write" in text:
-            raise DiskFull(
-                "the disk is full; the transaction was rolled back and nothing was published",
-                expected=f"free space beside {database}",
-                found=text,
-                next_command="free space on that disk, then run the same command again",
-            ) from error
+        if is_full(error, folder):
+            raise disk_full(error, folder) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise WarehouseTooSmall(
                 "a statement needed more memory than it may use",
                 expected="ATHENA_MEMORY_LIMIT to be enough",
-                found=text,
+                found=text.splitlines()[0],
                 next_command="raise ATHENA_MEMORY_LIMIT, then run the same command again",
             ) from error
-        if "not a valid DuckDB database" in text or isinstance(error, duckdb.SerializationException):
+        if any(words in text for words in DAMAGED) or isinstance(error, duckdb.SerializationException):
             raise WarehouseCorrupt(
                 "the warehouse file cannot be read",
-                expected=f"a DuckDB database at {database}",
-                found=text,
-                next_command="restore the file from a backup, or move the home aside and run `athena run`",
+                expected=f"a whole DuckDB database at {database}",
+                found=text.splitlines()[0],
+                next_command="restore the file from a backup, or move it aside and make it anew with `athena run`",
             ) from error
         raise
 
