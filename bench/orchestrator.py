@@ -3,13 +3,11 @@
 The night is 15 trivial partitioned assets and 15 `multi_asset_check`s of 10 results each, in process. All
 variants run in this one process, one after another in each round, so that a noisy machine strikes all alike;
 the figures to compare are the ratios. The stock storage waits for the disk some 2,000 times a night, so its
-ratio follows the disk's fsync, which is printed beside it. `python -m bench.orchestrator [rounds]`
+ratio follows the disk's fsync, which is printed beside it.
 """
 
 import logging
 import os
-import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -18,6 +16,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg  # noqa: TID251  # the orchestrator is the thing measured
+
+from bench.table import Table, ratio, seconds
+from bench.timing import Timing
 
 TABLES = 15
 RULES_PER_TABLE = 10
@@ -62,12 +63,12 @@ def instance_of(home: Path, storage: str) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home))
 
 
-def seconds_of(job: dg.JobDefinition, instance: AbstractContextManager[dg.DagsterInstance]) -> float:
-    """Wall seconds of one night; making the instance is not in them."""
+def seconds_of(job: dg.JobDefinition, instance: AbstractContextManager[dg.DagsterInstance]) -> tuple[float, float]:
+    """Wall and CPU seconds of one night; making the instance is not in them."""
     with instance as opened:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         result = job.execute_in_process(instance=opened, partition_key=NIGHT)
-        elapsed = time.perf_counter() - started
+        elapsed = time.perf_counter() - started, time.process_time() - cpu_started
     if not result.success:
         raise SystemExit("the night failed; its time means nothing")
     return elapsed
@@ -83,16 +84,16 @@ def fsync_milliseconds(folder: Path, writes: int = 50) -> float:
         return (time.perf_counter() - started) * 1000 / writes
 
 
-def main(rounds: int) -> None:
-    """Print the median seconds of each variant and its ratio to the stock storage."""
+def measure(rounds: int) -> Table:
+    """A night on each storage, in turn."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore", category=dg.PreviewWarning)
     job = night_shaped_job()
-    seconds: dict[str, list[float]] = {"stock": [], "pooled": [], "ephemeral": []}
+    found: dict[str, list[tuple[float, float]]] = {"stock": [], "pooled": [], "ephemeral": []}
     fsyncs: list[float] = []
     # The first run in a process pays for imports and SQLAlchemy's caches.
     seconds_of(job, dg.DagsterInstance.ephemeral())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="athena-bench-") as folder:
         for number in range(rounds):
             base = Path(folder) / str(number)
             base.mkdir()
@@ -103,16 +104,30 @@ def main(rounds: int) -> None:
                 "ephemeral": lambda _home: dg.DagsterInstance.ephemeral(),
             }
             for name, make in variants.items():
-                seconds[name].append(seconds_of(job, make(base / name)))
-
-    stock = statistics.median(seconds["stock"])
-    print(f"{TABLES} assets, {TABLES * RULES_PER_TABLE} check results, median of {rounds} rounds")
-    print(f"fsync of this disk: {min(fsyncs):.2f}-{max(fsyncs):.2f} ms")
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        spread = f"{min(values):.2f}-{max(values):.2f}"
-        print(f"{name:10} {median:6.2f} s  ({spread} s)  stock / {name} = {stock / median:.1f}")
+                found[name].append(seconds_of(job, make(base / name)))
+    timings = {name: Timing(*zip(*pairs, strict=True)) for name, pairs in found.items()}
+    return _table(timings, rounds, fsyncs)
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+def _table(timings: dict[str, Timing], rounds: int, fsyncs: list[float]) -> Table:
+    names = {
+        "stock": "Dagster's own SQLite storage",
+        "pooled": "one pooled engine (Athena)",
+        "ephemeral": "in memory (floor)",
+    }
+    floor = timings["ephemeral"].median
+    return Table(
+        f"A night-shaped run: {TABLES} assets, {TABLES * RULES_PER_TABLE} check results",
+        ("storage", "wall s", "range", "CPU s", "wall / floor"),
+        tuple(
+            (
+                names[name],
+                seconds(timing.median),
+                timing.spread,
+                seconds(timing.median_cpu),
+                ratio(timing.median, floor),
+            )
+            for name, timing in timings.items()
+        ),
+        (f"Median of {rounds}; an fsync of this disk took {min(fsyncs):.2f}-{max(fsyncs):.2f} ms.",),
+    )

@@ -1,0 +1,90 @@
+"""`make bench` and `python -m bench`: every benchmark, or those that are named."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from athena_cli.workplace import Workplace
+from bench import artifact, features, meter, night, orchestrator, real, start
+from bench.machine import machine
+from bench.retailer import small_retailer, temporary_home
+from bench.table import Table
+
+PARTS = ("start", "orchestrator", "meter", "features", "night", "artifact", "real")
+
+
+class Benchmarks:
+    """The benchmarks of one invocation; one simulated retailer serves those that need a champion."""
+
+    def __init__(self, options: argparse.Namespace, stack: ExitStack) -> None:
+        self._options = options
+        self._stack = stack
+
+    @cached_property
+    def _retailer(self) -> Workplace:
+        return self._stack.enter_context(small_retailer(self._options.retailer, self._options.rounds + 1))
+
+    def tables(self, part: str) -> Iterator[Table]:
+        """The tables of one part, each as soon as it has been measured."""
+        rounds, customers = self._options.rounds, self._options.customers
+        match part:
+            case "start":
+                with temporary_home() as home:
+                    yield start.measure(home, rounds)
+            case "orchestrator":
+                yield orchestrator.measure(rounds)
+            case "meter":
+                yield meter.measure(rounds)
+            case "features":
+                yield features.measure(customers, rounds)
+            case "night":
+                yield from night.measure(self._retailer, rounds)
+            case "artifact":
+                yield from artifact.measure(self._retailer, customers, rounds)
+            case "real" if self._options.orders is not None:
+                yield real.measure(self._options.orders, rounds)
+            case _:
+                print(f"{part}: left out, it needs --orders FILE\n")
+
+
+def main() -> None:
+    """Run the chosen benchmarks one after another and print what each found."""
+    options = _options()
+    print(f"{machine()}\n", flush=True)
+    with ExitStack() as stack:
+        benchmarks = Benchmarks(options, stack)
+        for part in options.parts:
+            for table in benchmarks.tables(part):
+                print(f"{table.markdown()}\n", flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"which of {', '.join(PARTS)}; default: all")
+    parser.add_argument(
+        "--customers", type=_at_least(100), default=200_000, help="of the features and batch benchmarks"
+    )
+    parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
+    parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")
+    parser.add_argument("--orders", type=Path, help="the Online Retail II file, for the part `real`")
+    options = parser.parse_args()
+    unknown = sorted(set(options.parts) - set(PARTS))
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(PARTS)}")
+    return options
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"expected at least {least}, found {value}")
+        return value
+
+    return number
+
+
+if __name__ == "__main__":
+    main()
