@@ -45,6 +45,13 @@ class HomeRecord:
 def read_home(home: Path) -> HomeRecord | None:
     """The record of a home, or None where nothing has been landed; raises `HomeBroken`."""
     path = home / RECORD
+    if home.exists() and not home.is_dir():
+        raise HomeBroken(
+            f"{home} cannot be a home",
+            expected="a folder, or nothing yet",
+            found="a file",
+            next_command="set ATHENA_HOME to a folder",
+        )
     if not path.exists():
         return None
     try:
@@ -89,13 +96,15 @@ def write_home(home: Path, record: HomeRecord) -> None:
 def home_of(home: Path, source: str) -> Iterator[str | None]:
     """Make `home` the home of `source` for good, unless the body fails: then another retailer's is put back.
 
-    Yields what was done, in words, or None where nothing had to move. Raises `HomeParked`.
+    A home whose making fails leaves nothing behind. Yields what was done, in words, or None where nothing had to
+    move. Raises `HomeParked`.
     """
-    record = read_home(home)
+    record, own = read_home(home), parking_place(home, source)
     if record is None or record.source == source:
-        yield None
+        with _removed_on_failure(home):
+            yield _take_back(home, own) if record is None else None
         return
-    parked, own = parking_place(home, record.source), parking_place(home, source)
+    parked = parking_place(home, record.source)
     if parked.exists():
         raise HomeParked(
             f"cannot park the home of {record.source}",
@@ -105,9 +114,8 @@ def home_of(home: Path, source: str) -> Iterator[str | None]:
         )
     os.rename(home, parked)
     said = f"home of {record.source} parked at {parked.name}"
-    if own.exists():
-        os.rename(own, home)
-        said = f"{said}; home of {source} taken back from {own.name}"
+    if taken := _take_back(home, own):
+        said = f"{said}; {taken}"
     try:
         yield said
     except BaseException:
@@ -116,6 +124,26 @@ def home_of(home: Path, source: str) -> Iterator[str | None]:
         elif home.exists():
             os.rename(home, own)
         os.rename(parked, home)
+        raise
+
+
+def _take_back(home: Path, own: Path) -> str | None:
+    """Bring a source's parked home back where no other stands; also after a command that was killed half-way."""
+    if home.exists() or read_home(own) is None:
+        return None
+    os.rename(own, home)
+    return f"home taken back from {own.name}"
+
+
+@contextmanager
+def _removed_on_failure(home: Path) -> Iterator[None]:
+    """Where there was no home before, a body that fails before it wrote the record leaves none."""
+    existed = home.exists()
+    try:
+        yield
+    except BaseException:
+        if not existed and home.exists() and read_home(home) is None:
+            shutil.rmtree(home)
         raise
 
 
