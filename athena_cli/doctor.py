@@ -12,6 +12,7 @@ from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import Workplace, here
 from resources.home import need_home
 from resources.settings import load_settings, settings_page
+from resources.warehouse import WarehouseCorrupt
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -82,14 +83,25 @@ def _deliveries(workplace: Workplace) -> str:
 
 
 def _warehouse(workplace: Workplace) -> str:
+    path = workplace.settings.warehouse_path
     with workplace.warehouse.read() as connection:
         ((tables,),) = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
-    size = workplace.settings.warehouse_path.stat().st_size
+        ((block, blocks),) = connection.execute(
+            "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+        ).fetchall()
+    size = path.stat().st_size
+    if size < block * blocks:
+        raise WarehouseCorrupt(
+            "the warehouse file has been cut off",
+            expected=f"{blocks} blocks of {block:,} bytes in {path}",
+            found=f"{size:,} bytes",
+            next_command="restore the file from a backup, or move it aside and make it anew with `athena run`",
+        )
     return f"{tables} tables, {size / 1_000_000:.1f} MB"
 
 
 def _accounts(workplace: Workplace) -> str:
-    with workplace.warehouse.read() as connection:
+    with workplace.orders() as connection:
         ((rows, kept, quarantined, wrong),) = connection.execute(
             "SELECT sum(rows_in), sum(rows_kept), sum(rows_quarantined), count(*) FILTER"
             " (WHERE rows_in <> rows_kept + rows_quarantined OR amount_in <> amount_kept + amount_quarantined)"
@@ -123,7 +135,8 @@ def _published(workplace: Workplace) -> str:
 
 
 def _disk(workplace: Workplace) -> str:
-    free = shutil.disk_usage(workplace.settings.home).free
+    home = workplace.settings.home
+    free = shutil.disk_usage(next(folder for folder in (home, *home.parents) if folder.exists())).free
     if free < LEAST_FREE_BYTES:
         raise AthenaError("the disk is almost full", expected="1 GB free", found=f"{free / 1e9:.2f} GB free")
     return f"{free / 1e9:.1f} GB free"

@@ -11,7 +11,7 @@ from athena_assets.sources.assets import snapshot_of
 from athena_assets.sources.errors import AlreadyDelivered
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_cli.nights import run_night
-from athena_cli.output import console, doing, print_json
+from athena_cli.output import console, doing, errors, print_json
 from athena_cli.sources import SIMULATOR, declared_source, land_simulator, register_files
 from athena_cli.summary import evening_summary, print_evening
 from athena_cli.training import month_before, train_month
@@ -30,18 +30,25 @@ def run(
 ) -> None:
     """Land what was delivered, train a champion, run every delivered night, publish, and add up what it cost."""
     settings = load_settings()
+    # A program reads standard output, so what is told on the way goes beside it.
+    telling = errors if as_json else console
     if source == SIMULATOR and mapping is None:
+        _refuse_files_of_the_simulator(orders or [])
         said = land_simulator(settings, SimulatorParameters(customers=customers, nights=nights))
     else:
         said = _land_files(settings, source, orders or [], mapping)
     for line in said:
-        console.print(line, markup=False, soft_wrap=True)
+        telling.print(line, markup=False, soft_wrap=True)
     workplace = here()
-    land_history(workplace)
-    for night in _nights(workplace):
-        _train_before(workplace, night)
-        if not _is_done(workplace, night):
+    worked = land_history(workplace)
+    published = published_nights(workplace)
+    for night in _delivered_nights(workplace):
+        worked |= _train_before(workplace, night)
+        if night.key not in published:
             run_night(workplace, night)
+            worked = True
+    if not worked:
+        telling.print("nothing to do: every delivered night is published", markup=False)
     summary = evening_summary(workplace)
     if as_json:
         print_json(summary)
@@ -49,17 +56,25 @@ def run(
         print_evening(summary)
 
 
-def land_history(workplace: Workplace) -> None:
-    """Land and clean the bulk history, unless that has been done with this data and today's code."""
+def land_history(workplace: Workplace) -> bool:
+    """Land and clean the bulk history, unless the warehouse has it from this data and today's code.
+
+    Returns whether there was anything to do. The warehouse is asked beside the records, because it may have been lost
+    and the records not.
+    """
     history = workplace.retailer.history_in(workplace.landing)
     if not history:
-        return
+        return False
     snapshot = snapshot_of(history)
+    landed = {row[0] for row in workplace.ask("SELECT DISTINCT delivery_id FROM orders.accounting_history")}
     tables = ("raw.order_lines_history", "orders.accounting_history")
-    if all(workplace.orchestrator.is_current(table, snapshot) for table in tables):
-        return
+    if landed >= {delivery.delivery_id for delivery in history} and all(
+        workplace.orchestrator.is_current(table, snapshot) for table in tables
+    ):
+        return False
     with doing("landing and cleaning the history"):
         workplace.orchestrator.execute("history")
+    return True
 
 
 def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Path | None) -> list[str]:
@@ -83,23 +98,47 @@ def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Pa
     return [*([taken] if taken else []), f"landed {delivery.delivery_id}: {rows:,} rows to {delivery.last_night}"]
 
 
-def _nights(workplace: Workplace) -> list[Night]:
-    retailer = workplace.retailer
-    last = retailer.last_delivered or retailer.first_night.plus(-1)
-    return [retailer.first_night.plus(offset) for offset in range((last.day - retailer.first_night.day).days + 1)]
+def _delivered_nights(workplace: Workplace) -> list[Night]:
+    """Every night from the first to the last delivered one; raises `InvalidArgument` where there is none."""
+    first, last = workplace.retailer.first_night, workplace.retailer.last_delivered
+    if last is None or last < first:
+        raise InvalidArgument(
+            "no night has been delivered after the history, so there is nothing to run yet",
+            expected=f"a delivery of the night {first.key}",
+            found=f"deliveries to {last.key}" if last is not None else "no delivery",
+            next_command=f"athena load --night {first.key} FILES, then athena run --source {workplace.source.name}",
+        )
+    return [first.plus(offset) for offset in range((last.day - first.day).days + 1)]
 
 
-def _train_before(workplace: Workplace, night: Night) -> None:
-    """See to it that every model has been trained on the month that had ended when the night's day began."""
+def _train_before(workplace: Workplace, night: Night) -> bool:
+    """See to it that every model is trained on the month that had ended when the night's day began; whether one was."""
     month = month_before(night)
-    for spec in workplace.athena.models:
-        if month.isoformat() not in workplace.orchestrator.done_partitions(f"{spec.name}.registered"):
-            train_month(workplace, month, model=spec.name)
-
-
-def _is_done(workplace: Workplace, night: Night) -> bool:
-    """Whether every model has been published for the night."""
-    return all(
-        night.key in workplace.orchestrator.done_partitions(f"predictions.{spec.name}")
+    due = [
+        spec.name
         for spec in workplace.athena.models
-    )
+        if month.isoformat() not in workplace.orchestrator.done_partitions(f"{spec.name}.registered")
+    ]
+    for name in due:
+        train_month(workplace, month, model=name)
+    return bool(due)
+
+
+def published_nights(workplace: Workplace) -> set[str]:
+    """Keys of the nights of which every model's predictions are recorded as published and stand in the warehouse."""
+    found = []
+    for spec in workplace.athena.models:
+        table = f"predictions.{spec.name}"
+        there = {row[0] for row in workplace.ask(f"SELECT DISTINCT CAST(night AS VARCHAR) FROM {table}")}
+        found.append(there & workplace.orchestrator.done_partitions(table))
+    return set.intersection(*found) if found else set()
+
+
+def _refuse_files_of_the_simulator(orders: list[Path]) -> None:
+    if orders:
+        raise InvalidArgument(
+            "the simulator makes its own orders and reads no file",
+            expected="--source with --orders, for instance --source online_retail_ii",
+            found=f"--orders {orders[0]}",
+            next_command=f"athena run --source online_retail_ii --orders {orders[0]}",
+        )

@@ -15,7 +15,7 @@ from athena_assets.lifecycle.reasons import explain
 from athena_assets.nights import Night
 from athena_assets.predictions.scores import reasons_for, refuse_changed_features
 from athena_cli.output import console, print_json, print_table
-from athena_cli.training import chosen_model
+from athena_cli.training import chosen_model, midnight
 from athena_cli.workplace import Workplace, here
 
 STRONGEST = 10
@@ -37,18 +37,27 @@ def features(
             raise InvalidArgument("which customer?", expected="--customer with --as-of or --explain", found="none")
         _list(workplace, as_json)
         return
-    night = Night.parse(as_of).plus(-1) if as_of is not None else _last(workplace)
+    night = _night_before(workplace, as_of)
     if explain_risk:
         _explain(workplace, customer, night, model, as_json)
     else:
         _show(workplace, customer, night, as_json)
 
 
-def _last(workplace: Workplace) -> Night:
+def _night_before(workplace: Workplace, as_of: str | None) -> Night:
+    """The night that ends where `as_of` begins, by default the last one; raises `InvalidArgument` beyond it."""
     last = workplace.retailer.last_delivered
     if last is None:
         raise InvalidArgument("nothing has been delivered", expected="orders", found="none", next_command="athena run")
-    return last
+    night = Night.of_as_of(midnight(as_of)) if as_of is not None else last
+    if night > last:
+        raise InvalidArgument(
+            f"what was known when {as_of} began has not been delivered",
+            expected=f"a day up to {last.plus(1).key}, the one after the last delivered night",
+            found=as_of,
+            next_command=f"athena load --night {last.plus(1).key} FILES",
+        )
+    return night
 
 
 def _list(workplace: Workplace, as_json: bool) -> None:
@@ -80,7 +89,7 @@ def _list(workplace: Workplace, as_json: bool) -> None:
 
 def _show(workplace: Workplace, customer: str, night: Night, as_json: bool) -> None:
     feature_set = workplace.athena.feature_set
-    with workplace.warehouse.read() as connection:
+    with workplace.orders() as connection:
         table = evaluate_customers(connection, feature_set, [customer], as_of=night.as_of, cutoff=night.cutoff)
     (row,) = table.to_pylist()
     if as_json:
@@ -105,21 +114,23 @@ def _explain(workplace: Workplace, customer: str, night: Night, model: str | Non
     feature_set = workplace.athena.feature_set
     refuse_changed_features(artifact, feature_set)
     own = feature_set.select(artifact.model.features)
-    with workplace.warehouse.read() as connection:
-        table = evaluate_customers(connection, own, [customer], as_of=night.as_of, cutoff=night.cutoff)
-        population = connection.sql(
-            f"SELECT {', '.join(own.columns)} FROM features.customer_features WHERE night ="
-            " (SELECT max(night) FROM features.customer_features WHERE night <= $night)",
-            params={"night": night.day},
-        ).to_arrow_table()
-    matrix, others = to_matrix(table, own.columns), to_matrix(population, own.columns)
-    if not len(others):
+    nights = [
+        day for (day,) in workplace.ask("SELECT DISTINCT night FROM features.customer_features") if day <= night.day
+    ]
+    if not nights:
         raise InvalidArgument(
             f"no night up to {night.key} has been run, and reasons are told against a night's customers",
             expected="a night to compare with",
             found="none",
             next_command=f"athena features --customer {customer} --explain --as-of a day after the first night",
         )
+    with workplace.orders() as connection:
+        table = evaluate_customers(connection, own, [customer], as_of=night.as_of, cutoff=night.cutoff)
+        population = connection.sql(
+            f"SELECT {', '.join(own.columns)} FROM features.customer_features WHERE night = $night",
+            params={"night": max(nights)},
+        ).to_arrow_table()
+    matrix, others = to_matrix(table, own.columns), to_matrix(population, own.columns)
     probability = float(artifact.model.probability(matrix)[0])
     explanation = explain(artifact.model, matrix, others)
     (reasons,) = reasons_for(spec, artifact, matrix, others, feature_set)

@@ -41,7 +41,7 @@ def run_night(workplace: Workplace, chosen: Night, *, current: bool = False) -> 
 
 
 def refuse_impossible(workplace: Workplace, chosen: Night) -> None:
-    """Refuse a night before the first one or after the last that was delivered; raises `InvalidArgument`."""
+    """Refuse a night in the history, or one that has not been delivered; raises `InvalidArgument`."""
     retailer = workplace.retailer
     first, last = retailer.first_night, retailer.last_delivered
     if chosen < first:
@@ -57,4 +57,11 @@ def refuse_impossible(workplace: Workplace, chosen: Night) -> None:
             expected=f"a night up to {last.key}" if last is not None else "a delivery",
             found=chosen.key,
             next_command=f"athena load --night {chosen.key} FILES",
+        )
+    if not workplace.landing.covering(workplace.source.name, chosen):
+        raise InvalidArgument(
+            f"the night {chosen.key} has not been delivered, though later ones have",
+            expected=f"a delivery that covers {chosen.key}",
+            found="none",
+            next_command=f"athena load --night {chosen.key} FILES (a file with a header alone, if nothing was sold)",
         )

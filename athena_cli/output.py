@@ -55,7 +55,8 @@ def _plain(value: object) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table; numbers are right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    table = Table(box=SIMPLE, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | Decimal) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")

@@ -1,7 +1,7 @@
 """`athena simulate` and `athena load`: deliveries into the landing zone of a home."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -12,7 +12,9 @@ from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
 from athena_assets.orders.preview import preview
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.sources.errors import AlreadyDelivered
+from athena_assets.sources.errors import AlreadyDelivered, DeliveryChanged
+from athena_assets.sources.files import sha256_of
+from athena_assets.sources.inspection import tables_of
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source, source_named
@@ -154,16 +156,26 @@ def register_files(
     mapping: Path | None = None,
 ) -> tuple[Delivery, str | None]:
     """Register one delivery in the source's home; returns it, and what became of another retailer's home."""
-    home = settings.home
+    home, now = settings.home, _now(source)
     landing = Landing.of(home)
+    of_night = Night.parse(night) if night is not None else None
+    first = Night.parse(first_night) if first_night is not None else None
+    if of_night is not None and of_night.as_of > now:
+        raise InvalidArgument(
+            f"the night {of_night.key} is not over yet",
+            expected=f"a night up to {Night.of_as_of(now).key}, yesterday by the retailer's clock",
+            found=of_night.key,
+            next_command=f"load it once it is over, or name the night that {files[0].name} is of",
+        )
     with home_of(home, source.name) as taken:
+        _refuse_overwritten(landing, source, files)
         try:
             delivery = landing.register(
                 source,
                 files,
                 kind="nightly" if night is not None else "bulk",
-                registered_at=_now(source),
-                last_night=Night.parse(night) if night is not None else None,
+                registered_at=now,
+                last_night=of_night,
             )
         except AlreadyDelivered as error:
             if read_home(home) is not None:
@@ -175,9 +187,39 @@ def register_files(
             kept.parent.mkdir(parents=True, exist_ok=True)
             replace_text(kept, mapping.read_text(encoding="utf-8"))
         if read_home(home) is None:
-            first = Night.parse(first_night).day if first_night is not None else delivery.last_night
-            write_home(home, HomeRecord(source.name, first))
+            write_home(home, HomeRecord(source.name, _first_night(delivery, first)))
     return delivery, taken
+
+
+def _first_night(delivery: Delivery, wanted: Night | None) -> date:
+    """The first night of a home that begins with a delivery; raises `InvalidArgument` for one far from it."""
+    if wanted is None:
+        return delivery.last_night
+    if not delivery.first_night <= wanted.day <= Night(delivery.last_night).plus(1).day:
+        raise InvalidArgument(
+            f"{wanted.key} cannot be the first night",
+            expected=f"a night of the delivery, {delivery.first_night} to {delivery.last_night}, or the one after it",
+            found=wanted.key,
+            next_command="leave --first-night out for the last night of the delivery",
+        )
+    return wanted.day
+
+
+def _refuse_overwritten(landing: Landing, source: Source, files: list[Path]) -> None:
+    """Refuse a file whose name and folder an earlier delivery is read from, and whose content is another.
+
+    Registered, it would leave the earlier delivery without its rows. Raises `DeliveryChanged`.
+    """
+    registered = {file.path: file for delivery in landing.deliveries(source.name) for file in delivery.files}
+    for _, path in tables_of(source, files):
+        known = registered.get(str(path.resolve()))
+        if known is not None and known.sha256 != sha256_of(path):
+            raise DeliveryChanged(
+                f"{path.name} was delivered before with other content, and those rows are read from it",
+                expected=f"the registered content (SHA-256 {known.sha256[:16]}...) at {path.resolve()}",
+                found=f"{path.stat().st_size:,} other bytes",
+                next_command="put the registered file back, and load the new content under a name of its own",
+            )
 
 
 def _described(delivery: Delivery) -> str:

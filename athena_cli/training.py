@@ -1,6 +1,6 @@
 """`athena train` and `athena backtest`: models for production, and the recipe judged at a chosen day."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import uuid4
 
@@ -9,6 +9,7 @@ import typer
 from athena_assets.errors import InvalidArgument
 from athena_assets.lifecycle.backtesting import Look, backtest_at, write_look
 from athena_assets.lifecycle.model_spec import ModelSpec, find_model
+from athena_assets.lifecycle.snapshots import NotEnoughHistory
 from athena_assets.lifecycle.training import Judged
 from athena_assets.lifecycle.training_run import code_version
 from athena_assets.lifecycle.training_set import model_features
@@ -29,7 +30,7 @@ def train(
 ) -> None:
     """Train, judge out of time, pass the gate, register and promote."""
     workplace = here()
-    chosen = _month(month) if month is not None else last_complete_month(workplace)
+    chosen = _chosen_month(workplace, month)
     train_month(workplace, chosen, model=model)
     names = [model] if model is not None else [spec.name for spec in workplace.athena.models]
     champions = [workplace.registry.champion(name) for name in names]
@@ -45,9 +46,22 @@ def train_month(workplace: Workplace, month: date, *, model: str | None = None) 
     """Run the training job of a month (its first day), for one model or for all."""
     if model is not None:
         find_model(model)
+    first = workplace.ask("SELECT min(order_ts) FROM orders.all_orders")
+    if not first or first[0][0] is None:
+        raise NotEnoughHistory(
+            f"there is no order to train on before {month_after(month):%Y-%m-%d}",
+            expected="a bulk delivery that reaches before the first night, landed and cleaned",
+            found="no order",
+            next_command="athena run, or load a longer history into a fresh home (ATHENA_HOME)",
+        )
     what = model or "every model"
     with doing(f"training {what} on what was known when {month:%B %Y} ended"):
         workplace.orchestrator.execute(JOB, partition=month.isoformat(), group=f"model_{model}" if model else None)
+
+
+def month_after(month: date) -> date:
+    """The first day of the month that follows."""
+    return (month + timedelta(days=32)).replace(day=1)
 
 
 def month_before(night: Night) -> date:
@@ -62,13 +76,26 @@ def last_complete_month(workplace: Workplace) -> date:
     return max(month_before(last.plus(1)), retailer.first_training_month)
 
 
-def _month(text: str) -> date:
+def _chosen_month(workplace: Workplace, text: str | None) -> date:
+    """The month that is meant; raises `InvalidArgument` for one that ended before the nights or has not ended."""
+    last = last_complete_month(workplace)
+    if text is None:
+        return last
     try:
-        return datetime.strptime(text, "%Y-%m").date()
+        month = datetime.strptime(text, "%Y-%m").date()
     except ValueError:
         raise InvalidArgument(
             f"{text!r} is not a month", expected="YYYY-MM, for instance 2011-07", found=repr(text)
         ) from None
+    first = workplace.retailer.first_training_month
+    if not first <= month <= last:
+        raise InvalidArgument(
+            f"{text} cannot be trained on",
+            expected=f"a month from {first:%Y-%m} (before the first night) to {last:%Y-%m} (delivered to its end)",
+            found=text,
+            next_command=f"athena train --month {last:%Y-%m}, or athena backtest --as-of for earlier days",
+        )
+    return month
 
 
 def backtest(
@@ -82,7 +109,7 @@ def backtest(
     """Judge the recipe at a day as if trained then, beside its baselines. Nothing is registered."""
     workplace = here()
     spec = chosen_model(workplace, model)
-    day = _day(as_of)
+    day = midnight(as_of)
     last = workplace.retailer.last_delivered
     if last is None:
         raise InvalidArgument("nothing has been delivered", expected="orders to judge on", found="none")
@@ -91,7 +118,7 @@ def backtest(
     with (
         doing(f"judging {spec.name} at {as_of}"),
         meter.measure(run_id=run_id, step="backtest", stage="experimentation", model=spec.name),
-        workplace.warehouse.read() as connection,
+        workplace.orders() as connection,
     ):
         judged = backtest_at(
             connection,
@@ -99,7 +126,7 @@ def backtest(
             model_features(spec, workplace.athena.feature_set),
             as_of=day,
             known_until=last.as_of,
-            snapshots=[_day(text) for text in snapshot] if snapshot else None,
+            snapshots=[midnight(text) for text in snapshot] if snapshot else None,
         )
     look = Look(spec.name, day, judged.report.training, code_version(spec), datetime.now(UTC))
     looks = write_look(workplace.settings.home / "registry", look)
@@ -139,5 +166,11 @@ def print_report(judged: Judged, looks: int) -> None:
     console.print(f"look number {looks} at this snapshot in this home", markup=False)
 
 
-def _day(text: str) -> datetime:
-    return Night.parse(text).plus(-1).as_of
+def midnight(text: str) -> datetime:
+    """The midnight at which a calendar day begins; raises `InvalidArgument` for what is none."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time())
+    except ValueError:
+        raise InvalidArgument(
+            f"{text!r} is not a day", expected="a calendar day written YYYY-MM-DD, for instance 2011-01-15", found=text
+        ) from None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import duckdb
+
+from athena_assets.errors import AthenaError
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source, source_named
@@ -18,6 +23,10 @@ if TYPE_CHECKING:
     from athena_assets.definitions import Athena
     from resources.orchestrator import Orchestrator
     from resources.registry import ModelRegistry
+
+
+class NothingCleaned(AthenaError):
+    """Orders have been delivered, and none has been landed and cleaned yet."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,8 @@ class Workplace:
 
     @property
     def retailer(self) -> Retailer:
-        """The home's retailer as the asset graph sees it."""
+        """The home's retailer as the asset graph sees it; raises `NoHome` where nothing has been landed."""
+        need_home(self.settings.home)
         return self.athena.retailer
 
     @cached_property
@@ -76,6 +86,31 @@ class Workplace:
     def warehouse(self) -> Warehouse:
         """The home's warehouse."""
         return Warehouse.of(self.settings)
+
+    @contextmanager
+    def orders(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, read-only, once orders are in it; raises `NothingCleaned`, `WarehouseMissing`."""
+        with self.warehouse.read() as connection:
+            if not connection.execute(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = 'orders' AND table_name = 'all_orders'"
+            ).fetchall():
+                raise NothingCleaned(
+                    "no order has been landed and cleaned in this home yet",
+                    expected="the view orders.all_orders",
+                    found="no such view",
+                    next_command="athena run, with the --source of this home",
+                )
+            yield connection
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse; none where it, or a table of the question, has not been made yet."""
+        if not self.settings.warehouse_path.exists():
+            return []
+        with self.warehouse.read() as connection:
+            try:
+                return connection.execute(sql).fetchall()
+            except duckdb.CatalogException:
+                return []
 
 
 def here() -> Workplace:
