@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from athena_assets.atomic import temporary_beside
 from athena_assets.errors import AthenaError
 from athena_assets.nights import Night
 
@@ -154,7 +155,7 @@ def parking_place(home: Path, source: str) -> Path:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that a reader sees the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_beside(path)
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

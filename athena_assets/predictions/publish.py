@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from athena_assets.atomic import temporary_beside
 from athena_assets.nights import Night
 
 NIGHT_FILE = "part-0.parquet"
@@ -35,7 +36,7 @@ def publish_night(
     """
     target = folder / f"night={night.key}" / NIGHT_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{NIGHT_FILE}.{os.getpid()}")
+    temporary = temporary_beside(target)
     try:
         connection.execute(
             f"COPY (SELECT * EXCLUDE (night) FROM {table} WHERE night = DATE '{night.key}' ORDER BY {order_by})"
@@ -62,7 +63,7 @@ def night_of(path: Path) -> date | None:
 
 
 def _replace_with_copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = temporary_beside(target)
     try:
         shutil.copyfile(source, temporary)
         _durable(temporary)
