@@ -97,10 +97,10 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
                 figures=figures if name == "tco" else {},
             )
 
-    return [month_to_date, _page(models, keys["tco"])]
+    return [month_to_date, _page(models, list(keys.values()))]
 
 
-def _page(models: Sequence[str], tco_key: dg.AssetKey) -> dg.AssetsDefinition:
+def _page(models: Sequence[str], bill: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """`published/tco`: the page, downstream of the blocking checks of the bill."""
     spec = dg.AssetSpec(
         dg.AssetKey(["published", "tco"]),
@@ -109,7 +109,7 @@ def _page(models: Sequence[str], tco_key: dg.AssetKey) -> dg.AssetsDefinition:
         kinds={"html"},
         owners=["team:model-platform"],
         tags={"model": SHARED, "cost_center": COST_CENTER, "stage": "monitoring"},
-        deps=[tco_key],
+        deps=bill,
         code_version=VERSION,
     )
 

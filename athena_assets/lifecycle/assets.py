@@ -236,7 +236,7 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
 
     @dg.multi_asset(
         name=f"{spec.name}_registered",
-        specs=[_spec(contract, spec, months, [key_of(tables.evaluation)])],
+        specs=[_spec(contract, spec, months, [key_of(tables.trained), key_of(tables.evaluation)])],
         pool="warehouse",
     )
     @step

@@ -1,6 +1,7 @@
 """Clean tables as assets: raw rows judged by the source's rules, kept or quarantined, and accounted for."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -17,7 +18,7 @@ from athena_assets.sources.landing import Landing
 from checks.contract import Contract, load_contract
 from resources.settings import Settings
 from resources.steps import step
-from resources.tables import ensure_table, key_of, materialisation, table_spec
+from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
 
 GROUP = "orders"
@@ -31,9 +32,8 @@ def clean_contracts(retailer: Retailer) -> dict[str, Contract]:
 def build_clean_history(retailer: Retailer) -> dg.AssetsDefinition:
     """`orders.<table>_history`: the bulk history, cleaned."""
     contracts = {table: contract.twin() for table, contract in clean_contracts(retailer).items()}
-    raw = [key_of(contract.twin()) for contract in raw_contracts(retailer).values()]
 
-    @dg.multi_asset(name="clean_history", specs=_specs(retailer, contracts, raw, None), pool="warehouse")
+    @dg.multi_asset(name="clean_history", specs=_specs(retailer, contracts, Scope.history(), None), pool="warehouse")
     @step
     def clean_history(
         context: dg.AssetExecutionContext,
@@ -50,10 +50,9 @@ def build_clean_history(retailer: Retailer) -> dg.AssetsDefinition:
 def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """`orders.<table>`: what one night brought, cleaned with the earlier nights in view."""
     contracts = clean_contracts(retailer)
-    raw = [key_of(contract) for contract in raw_contracts(retailer).values()]
-    history = [key_of(contract.twin()) for contract in contracts.values()]
+    any_night = Scope.of_night(retailer.first_night)
 
-    @dg.multi_asset(name="clean_night", specs=_specs(retailer, contracts, raw + history, nights), pool="warehouse")
+    @dg.multi_asset(name="clean_night", specs=_specs(retailer, contracts, any_night, nights), pool="warehouse")
     @step
     def clean_night(
         context: dg.AssetExecutionContext,
@@ -78,23 +77,38 @@ def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> d
 def _specs(
     retailer: Retailer,
     contracts: Mapping[str, Contract],
-    deps: Sequence[dg.AssetKey],
+    scope: Scope,
     partitions: dg.PartitionsDefinition | None,
 ) -> list[dg.AssetSpec]:
     texts = "".join(statement.select for statement in clean_statements(retailer.source, Scope.history()))
     version = hashlib.sha256(texts.encode()).hexdigest()[:12]
+    tables = [address for address, _ in known_columns(retailer)]
+    reads = {
+        statement.table: [
+            dg.AssetKey(address.split("."))
+            for address in _read_by(statement.select, tables)
+            if address != statement.target
+        ]
+        for statement in clean_statements(retailer.source, scope)
+    }
     return [
         table_spec(
             contract,
             group=GROUP,
             stage="pipeline",
             kinds=("duckdb", "sql"),
-            deps=deps,
+            deps=reads[table],
             code_version=version,
             partitions_def=partitions,
         )
-        for contract in contracts.values()
+        for table, contract in contracts.items()
     ]
+
+
+def _read_by(select: str, tables: Sequence[str]) -> list[str]:
+    """Those of the tables (`schema.table`) that a text reads; its comments may speak of others."""
+    text = re.sub(r"/\*.*?\*/|--[^\n]*", "", select, flags=re.DOTALL)
+    return [address for address in tables if re.search(rf"\b{re.escape(address)}\b", text)]
 
 
 def _clean(
