@@ -47,7 +47,10 @@ def build_table_checks(
         with warehouse.read() as connection:
             result = check_table(connection, contract, where=where, parameters=parameters, minimum_rows=minimum_rows)
         for group in groups:
-            yield _as_check_result(key, group, result.group(group), result.rows)
+            found = _as_check_result(key, group, result.group(group), result.rows)
+            if not found.passed:
+                context.log.error("%s of %s: %s", group, contract.address, found.description)
+            yield found
 
     return check
 

@@ -54,6 +54,8 @@ def build_model_gate(
             # Groups may all be too small to tell; every other kind of gate has a verdict or was not evaluated.
             evaluated = bool(verdicts) or name == "slices"
             words = "; ".join(f"{row[0]}: {row[4]}" for row in (refused or verdicts))
+            if refused:
+                context.log.error("%s of %s: %s", name, evaluation.address, words)
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name=name,
