@@ -4,7 +4,7 @@ Every asset that is a table is made here, so that none lacks a description, owne
 table name, or the tags `model` and `cost_center` (docs/architecture.md, rule 11).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -67,7 +67,7 @@ def table_spec(
         metadata["partition_expr"] = contract.partitioned_by
     return dg.AssetSpec(
         key_of(contract),
-        description=f"{contract.description} Grain: {contract.grain}.",
+        description=" ".join(_sentences(contract, model)),
         group_name=group,
         kinds=set(kinds),
         owners=[f"team:{contract.owner.replace(' ', '-')}"],
@@ -77,6 +77,16 @@ def table_spec(
         code_version=f"{code_version}.{contract.hash}",
         partitions_def=partitions_def,
     )
+
+
+def _sentences(contract: Contract, model: str) -> Iterator[str]:
+    """What the UI says about a table; history and nights share a contract, and models a template."""
+    yield contract.description
+    if contract.table.endswith("_history"):
+        yield "The bulk history, before the first night."
+    if model != SHARED:
+        yield f"Model: {model}."
+    yield f"Grain: {contract.grain}."
 
 
 def materialisation(
