@@ -64,7 +64,7 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
     ) -> Iterator[dg.MaterializeResult]:
         as_of = datetime.now(UTC)
         month = Month.of(as_of)
-        meter.record_storage(context.run_id, storage.look(settings.home, as_of))
+        meter.record_storage(context.run.run_id, storage.look(settings.home, as_of))
         used = usage.load(meter.path, month)
         charged = charges_of(used, month, as_of)
         rolled_up = tco.roll_up(charged, models=models, month=month, as_of=as_of, currency=RateCard.load().currency)
@@ -123,7 +123,7 @@ def _page(models: Sequence[str], bill: Sequence[dg.AssetKey]) -> dg.AssetsDefini
             charged = ledger.read_charges(connection, month)
             rolled_up = ledger.read_tco(connection, month, tuple(models))
             predictions = ledger.predictions_of(connection, month, tuple(models))
-            unmeasured = ledger.runs_without_total(connection, month, but=context.run_id)
+            unmeasured = ledger.runs_without_total(connection, month, but=context.run.run_id)
         text = report.render(
             rolled_up,
             charged,

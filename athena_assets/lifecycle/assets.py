@@ -248,7 +248,7 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
     ) -> dg.MaterializeResult:
         folder = candidate_folder(settings, spec.name, context.partition_key)
         version, stage, reason = _register_and_promote(
-            spec, registry, folder, month=context.partition_key, run_id=context.run_id, actor=settings.actor
+            spec, registry, folder, month=context.partition_key, run_id=context.run.run_id, actor=settings.actor
         )
         first = datetime.fromisoformat(context.partition_key).date()
         with warehouse.write() as connection:
