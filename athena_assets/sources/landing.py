@@ -204,7 +204,7 @@ class Landing:
                 "the landing zone cannot be written",
                 expected=f"room and permission in {self.root}",
                 found=str(error),
-                next_command="athena doctor",
+                next_command="make room or grant permission there, then run the same command again",
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
