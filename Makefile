@@ -51,7 +51,9 @@ $(READY): requirements.lock bootstrap.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing the locked environment into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r bootstrap.lock
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-deps -r requirements.lock \
-		|| $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@env $${PIP_CERT:+SSL_CERT_FILE="$$PIP_CERT"} \
+		$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-deps -r requirements.lock \
+		|| { echo "uv cannot reach the index; pip installs the same lock, in about two minutes"; \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

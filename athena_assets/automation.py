@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Schedule = UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition
 
 
+BEYOND_TODAY = 1_000
+"""Partitions that a closed data set may have after today."""
+
+
 def nightly_partitions(first: date, last: date | None, timezone: str) -> dg.DailyPartitionsDefinition:
     """One partition per night from the first.
 
@@ -28,6 +32,8 @@ def nightly_partitions(first: date, last: date | None, timezone: str) -> dg.Dail
     return dg.DailyPartitionsDefinition(
         start_date=first.isoformat(),
         end_date=(last + timedelta(days=1)).isoformat() if last is not None else None,
+        # A closed data set may reach beyond today's date: its end says when it ends, not the clock.
+        end_offset=BEYOND_TODAY if last is not None else 0,
         timezone=timezone,
     )
 
@@ -37,6 +43,7 @@ def monthly_partitions(first: date, last: date | None, timezone: str) -> dg.Mont
     return dg.MonthlyPartitionsDefinition(
         start_date=first.replace(day=1).isoformat(),
         end_date=(last + timedelta(days=1)).isoformat() if last is not None else None,
+        end_offset=BEYOND_TODAY if last is not None else 0,
         timezone=timezone,
     )
 

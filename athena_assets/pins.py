@@ -50,6 +50,18 @@ def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok
     return {str(subject): str(version) for subject, version in rows}
 
 
+def was_published(connection: duckdb.DuckDBPyConnection, model: str, night: Night) -> bool:
+    """Whether the model's predictions of the night have been published."""
+    try:
+        ((rows,),) = connection.execute(
+            f"SELECT count(*) FROM predictions.{model} WHERE night = $night", {"night": night.day}
+        ).fetchall()
+    except duckdb.CatalogException:
+        # The table is made by the first publication.
+        return False
+    return bool(rows)
+
+
 def need_pin(pins: Mapping[str, str], subject: str, current: str, night: Night) -> None:
     """Refuse to go on when what is at hand is not what the night pinned; raises `PinMismatch`."""
     pinned = pins.get(subject)

@@ -68,8 +68,10 @@ def land_history(workplace: Workplace) -> bool:
     snapshot = snapshot_of(history)
     landed = {row[0] for row in workplace.ask("SELECT DISTINCT delivery_id FROM orders.accounting_history")}
     tables = ("raw.order_lines_history", "orders.accounting_history")
-    if landed >= {delivery.delivery_id for delivery in history} and all(
-        workplace.orchestrator.is_current(table, snapshot) for table in tables
+    if (
+        landed >= {delivery.delivery_id for delivery in history}
+        and all(workplace.orchestrator.is_current(table, snapshot) for table in tables)
+        and not workplace.orchestrator.broken_checks("history")
     ):
         return False
     with doing("landing and cleaning the history"):

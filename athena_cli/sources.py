@@ -53,8 +53,8 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
         wanted = {Night(parameters.first_night).plus(offset).day for offset in range(-1, parameters.nights)}
         if wanted <= have:
             return [*done, f"{len(have)} deliveries of the simulator are landed already"]
-        folder = settings.landing / SIMULATOR / f"to-{Night(max(wanted)).key}"
-        truth = settings.truth / f"to-{Night(max(wanted)).key}"
+        # A scratch folder: what a manifest names is never written to or removed again.
+        folder, truth = settings.landing / f".{SIMULATOR}", settings.truth / f"to-{Night(max(wanted)).key}"
         for leftover in (folder, truth):
             shutil.rmtree(leftover, ignore_errors=True)
         with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
@@ -63,17 +63,22 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
         replace_text(_parameters_path(settings), _parameters_text(parameters))
         for delivery in simulated.deliveries:
             if delivery.last_day in have:
-                shutil.rmtree(delivery.folder)
                 continue
             night = Night(delivery.last_day)
+            kept = settings.landing / SIMULATOR / delivery.folder.name
+            # Moved there by a command that stopped before it registered them: the same bytes are at hand again.
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            delivery.folder.replace(kept)
             registered = landing.register(
                 source,
-                [table.path for table in delivery.tables.values()],
+                [kept / table.path.name for table in delivery.tables.values()],
                 kind=delivery.kind,
                 registered_at=night.as_of.replace(minute=30),
                 last_night=night,
             )
             done.append(_described(registered))
+        shutil.rmtree(folder, ignore_errors=True)
     return done
 
 

@@ -96,6 +96,22 @@ class TableResult:
         return tuple(result for result in self.results if result.rule.group == name)
 
 
+class ContractBroken(AthenaError):
+    """Rows that break their contract were about to be passed on."""
+
+
+def refuse_faults(result: TableResult) -> None:
+    """Raise `ContractBroken` naming every rule that failed."""
+    faults = [each.sentence() for each in result.results if not each.passed]
+    if faults:
+        raise ContractBroken(
+            f"{result.contract.address} breaks its contract and is not passed on",
+            expected=f"every rule of contract version {result.contract.version} to hold",
+            found="; ".join(faults),
+            next_command="mend the cause, then run the same night again",
+        )
+
+
 def groups_of(contract: Contract, *, minimum_rows: int = 0) -> tuple[str, ...]:
     """The checks that a contract gives rise to; `schema` always."""
     present = {rule.group for rule in compile_rules(contract, minimum_rows=minimum_rows)} | {"schema"}

@@ -130,8 +130,13 @@ def home_of(home: Path, source: str) -> Iterator[str | None]:
 
 def _take_back(home: Path, own: Path) -> str | None:
     """Bring a source's parked home back where no other stands; also after a command that was killed half-way."""
-    if home.exists() or read_home(own) is None:
+    if read_home(own) is None:
         return None
+    if home.exists():
+        # The leftover of a load that was killed before it wrote whose home it was.
+        leftover = home.with_name(f"{home.name}-leftover")
+        shutil.rmtree(leftover, ignore_errors=True)
+        os.rename(home, leftover)
     os.rename(own, home)
     return f"home taken back from {own.name}"
 

@@ -14,6 +14,7 @@ import dagster as dg
 from athena_assets.features.feature_contract import feature_columns
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.registration import refuse_unjudged
 from athena_assets.lifecycle.training_run import ARTIFACT, REPORT, code_version, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
 from athena_assets.lineage import through_views
@@ -22,7 +23,7 @@ from athena_assets.orders.continuity import refuse_gaps
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract, load_contract
-from resources.registry import ModelRegistry, Stage
+from resources.registry import ModelRegistry, NoChampion, Stage
 from resources.rows import insert_rows
 from resources.settings import Settings
 from resources.steps import step
@@ -247,6 +248,10 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
         registry: dg.ResourceParam[ModelRegistry],
     ) -> dg.MaterializeResult:
         folder = candidate_folder(settings, spec.name, context.partition_key)
+        with warehouse.read() as connection:
+            refuse_unjudged(
+                connection, tables.trained.address, tables.evaluation.address, folder, context.partition_key
+            )
         version, stage, reason = _register_and_promote(
             spec, registry, folder, month=context.partition_key, run_id=context.run.run_id, actor=settings.actor
         )
@@ -294,6 +299,10 @@ def _register_and_promote(
     reason = f"trained on {month[:7]}, passed every gate on {manifest['judged_on']}"
     evidence = {"metrics": manifest["metrics"], "run_id": run_id}
     stage = registry.version(spec.name, version).stage
+    newest = manifest["training_snapshots"][-1]
+    standing = _standing_snapshot(registry, spec.name)
+    if stage is not Stage.PRODUCTION and standing is not None and standing > newest:
+        return version, stage.value, f"{reason}; not promoted: the champion was trained on {standing}, this on {newest}"
     for target in (Stage.STAGING, Stage.PRODUCTION):
         if stage in (Stage.PRODUCTION, target):
             continue
@@ -301,3 +310,11 @@ def _register_and_promote(
             spec.name, version, target, reason=reason, actor=actor, at=datetime.now(UTC), evidence=evidence
         ).stage
     return version, stage.value, reason
+
+
+def _standing_snapshot(registry: ModelRegistry, model: str) -> str | None:
+    """The newest snapshot (`YYYY-MM-DD`) that the champion was trained on; None where there is no champion."""
+    try:
+        return str(registry.champion(model).manifest["training_snapshots"][-1])
+    except NoChampion:
+        return None

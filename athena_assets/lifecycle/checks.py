@@ -52,7 +52,8 @@ def build_model_gate(
             verdicts = [row for row in rows if check_of(row[0]) == name]
             refused = [row for row in verdicts if row[1] != PASSED]
             # Groups may all be too small to tell; every other kind of gate has a verdict or was not evaluated.
-            evaluated = bool(verdicts) or name == "slices"
+            optional = name == "slices" or (name == "baselines" and not spec.gates.not_worse_than_baselines)
+            evaluated = bool(verdicts) or optional
             words = "; ".join(f"{row[0]}: {row[4]}" for row in (refused or verdicts))
             if refused:
                 context.log.error("%s of %s: %s", name, evaluation.address, words)

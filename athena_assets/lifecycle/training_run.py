@@ -8,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import Artifact, write_artifact
-from athena_assets.lifecycle.dataset import dataset_of
+from athena_assets.lifecycle.dataset import InvalidTrainingData, dataset_of
 from athena_assets.lifecycle.gates import Packaging, Verdict, judge
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.scoring import measure_packaging
@@ -81,7 +83,15 @@ def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", fo
     Raises `NotEnoughHistory`, `InvalidTrainingData`, `PortableModelDiffers`.
     """
     data = dataset_of(table, feature_set.columns)
-    trained = train(spec, data)
+    try:
+        trained = train(spec, data)
+    except np.linalg.LinAlgError as error:
+        raise InvalidTrainingData(
+            f"{spec.name} cannot be fitted on these {len(data):,} rows",
+            expected="enough customers of both outcomes, and features that differ between them",
+            found=f"{int(data.label.sum()):,} of them with the outcome; {error}",
+            next_command="load a longer history or more customers",
+        ) from error
     newest = data.at(trained.plan.evaluation)
     shutil.rmtree(folder, ignore_errors=True)
     artifact = write_artifact(folder / ARTIFACT, trained.model, _facts(spec, feature_set, trained), newest.matrix)

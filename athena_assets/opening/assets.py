@@ -9,7 +9,7 @@ from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.nights import Night
 from athena_assets.opening.versions import current_versions
 from athena_assets.orders.continuity import refuse_gaps
-from athena_assets.pins import SOURCE_SNAPSHOT, need_pin, pins_to_write, read_pins
+from athena_assets.pins import SOURCE_SNAPSHOT, need_pin, pins_to_write, read_pins, was_published
 from athena_assets.retailer import Retailer
 from athena_assets.sources.assets import snapshot_of
 from athena_assets.sources.landing import Landing
@@ -59,7 +59,9 @@ def build_night_pins(
             ensure_table(connection, contract)
             refuse_gaps(connection, bulk_deliveries=history, first_night=retailer.first_night, until=night.plus(1))
             pinned = read_pins(connection, night, missing_ok=True)
-            use_current = context.run.tags.get(USE_CURRENT) == "true"
+            # Pins bind what was published; a night that never got that far is opened anew.
+            published = all(was_published(connection, spec.name, night) for spec in models)
+            use_current = context.run.tags.get(USE_CURRENT) == "true" or not published
             if pinned and not use_current:
                 # A delivery that came since and reaches back would give the night other orders under its old name.
                 need_pin(pinned, SOURCE_SNAPSHOT, current[SOURCE_SNAPSHOT], night)

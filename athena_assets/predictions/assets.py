@@ -15,6 +15,7 @@ from athena_assets.predictions.prediction_contract import (
 )
 from athena_assets.predictions.publish import NIGHT_FILE, publish_night
 from athena_assets.predictions.scores import features_of_night, score_night
+from checks.compiler import check_table, refuse_faults
 from checks.contract import load_contract
 from resources.registry import ModelRegistry
 from resources.settings import Settings
@@ -135,6 +136,15 @@ def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDef
         folder = settings.published / "predictions" / spec.name
         names = ", ".join(f'"{column.name}"' for column in contract.columns)
         with warehouse.write() as connection:
+            refuse_faults(
+                check_table(
+                    connection,
+                    source,
+                    where="night = CAST($partition AS DATE)",
+                    parameters={"partition": night.key},
+                    minimum_rows=1,
+                )
+            )
             ensure_table(connection, contract)
             rows = replace_rows(
                 connection,

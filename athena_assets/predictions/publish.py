@@ -54,11 +54,17 @@ def publish_night(
 
 
 def night_of(path: Path) -> date | None:
-    """The night that a published file holds; None where there is no file or it has no rows."""
+    """The night that a published file holds; None where no file can be read, or it has no rows.
+
+    A damaged `latest.parquet` is replaced by the next publication; it must not stop it.
+    """
     if not path.exists():
         return None
-    with duckdb.connect() as connection:
-        ((as_of,),) = connection.execute(f"SELECT max(as_of) FROM read_parquet('{_quoted(path)}')").fetchall()
+    try:
+        with duckdb.connect() as connection:
+            ((as_of,),) = connection.execute(f"SELECT max(as_of) FROM read_parquet('{_quoted(path)}')").fetchall()
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException):
+        return None
     return (as_of - timedelta(days=1)).date() if isinstance(as_of, datetime) else None
 
 

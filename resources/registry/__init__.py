@@ -7,6 +7,7 @@ from resources.registry.errors import (
     LedgerBroken,
     NoChampion,
     RegistryBusy,
+    RegistryOutOfStep,
     UnknownModel,
     UnknownVersion,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Promotion",
     "RegisteredModel",
     "RegistryBusy",
+    "RegistryOutOfStep",
     "Stage",
     "UnknownModel",
     "UnknownVersion",

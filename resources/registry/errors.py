@@ -35,3 +35,7 @@ class RegistryBusy(AthenaError):
     """Another process is registering or promoting and does not finish."""
 
     transient = True
+
+
+class RegistryOutOfStep(AthenaError):
+    """MLflow's database and the promotion ledger do not belong together any more."""

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from resources.registry import artifacts, rules
-from resources.registry.errors import NoChampion, RegistryBusy, UnknownModel, UnknownVersion
+from resources.registry.errors import NoChampion, RegistryBusy, RegistryOutOfStep, UnknownModel, UnknownVersion
 from resources.registry.ledger import Ledger, Move, Promotion, Stage, utc_text
 from resources.registry.tracking import Tracking
 from resources.registry.version import RegisteredModel, read_version
@@ -91,6 +91,13 @@ class ModelRegistry:
                 report=report_path,
                 at=at,
             )
+            if any(row.version == logged.version for row in self._ledger.rows(model_name)):
+                raise RegistryOutOfStep(
+                    f"MLflow has given {model_name} the version {logged.version} a second time",
+                    expected=f"a version that the ledger does not know; MLflow's database in {self._folder} was lost",
+                    found=f"version {logged.version} in the ledger, with its files",
+                    next_command=f"restore {self._folder / 'mlflow.sqlite'} from a backup; the champion is untouched",
+                )
             if report_path is not None:
                 files = {**files, f"report/{report_path.name}": report_path}
             record = {
