@@ -52,13 +52,16 @@ def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok
 
 def was_published(connection: duckdb.DuckDBPyConnection, model: str, night: Night) -> bool:
     """Whether the model's predictions of the night have been published."""
-    try:
-        ((rows,),) = connection.execute(
-            f"SELECT count(*) FROM predictions.{model} WHERE night = $night", {"night": night.day}
-        ).fetchall()
-    except duckdb.CatalogException:
-        # The table is made by the first publication.
+    # The table is made by the first publication; asking for what is not there would end the caller's transaction.
+    tables = connection.execute(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = 'predictions' AND table_name = $model",
+        {"model": model},
+    ).fetchall()
+    if not tables:
         return False
+    ((rows,),) = connection.execute(
+        f"SELECT count(*) FROM predictions.{model} WHERE night = $night", {"night": night.day}
+    ).fetchall()
     return bool(rows)
 
 

@@ -58,7 +58,7 @@ def evaluate_customers(
             f"customer {missing[0]} has no order before {as_of:%Y-%m-%d}",
             expected="a customer with at least one order known by then",
             found="none",
-            next_command="check the id (for instance C-12345) and the date",
+            next_command="check the id and the date; the published predictions list the active customers",
         )
     return evaluate(
         connection,

@@ -13,6 +13,7 @@ from athena_assets.pins import (
     need_pin,
     pins_to_write,
     read_pins,
+    was_published,
 )
 from athena_assets.predictions.publish import LATEST, night_of, publish_night
 
@@ -88,3 +89,14 @@ def test_need_pin_when_the_code_has_moved_on_then_it_offers_current() -> None:
     need_pin({"feature_set": "a"}, "feature_set", "a", FIRST)
     with pytest.raises(PinMismatch, match="--current"):
         need_pin({"feature_set": "a"}, "feature_set", "b", FIRST)
+
+
+def test_was_published_when_asked_inside_a_transaction_then_the_transaction_lives_on() -> None:
+    with duckdb.connect() as connection:
+        connection.begin()
+        assert not was_published(connection, "churn", FIRST)
+        connection.execute("CREATE SCHEMA predictions")
+        connection.execute("CREATE TABLE predictions.churn AS SELECT DATE '2026-01-01' AS night")
+        assert was_published(connection, "churn", FIRST)
+        assert not was_published(connection, "churn", SECOND)
+        connection.commit()
