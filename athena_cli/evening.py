@@ -8,15 +8,15 @@ import typer
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
 from athena_assets.sources.assets import snapshot_of
-from athena_assets.sources.errors import AlreadyDelivered
 from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.source import Source
 from athena_cli.nights import run_night
 from athena_cli.output import console, doing, errors, print_json
 from athena_cli.sources import SIMULATOR, declared_source, land_simulator, register_files
 from athena_cli.summary import evening_summary, print_evening
 from athena_cli.training import month_before, train_month
 from athena_cli.workplace import Workplace, here
-from resources.home import read_home
+from resources.home import home_of, read_home
 from resources.settings import Settings, load_settings
 
 
@@ -82,22 +82,26 @@ def land_history(workplace: Workplace) -> bool:
 def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Path | None) -> list[str]:
     declared = declared_source(settings, source, mapping)
     if not orders:
-        record = read_home(settings.home)
-        if record is not None and record.source == declared.name:
-            return []
-        raise InvalidArgument(
-            f"which files did {declared.name} deliver?",
-            expected="ORDERS=path/to/file with make run, or --orders with athena run",
-            found="none",
-            next_command=f"make run SOURCE={declared.name} ORDERS=path/to/file",
-        )
-    try:
-        with doing(f"reading {', '.join(path.name for path in orders)}"):
-            delivery, taken = register_files(settings, declared, orders, mapping=mapping)
-    except AlreadyDelivered as error:
-        return [f"{', '.join(path.name for path in orders)} is landed already as {error.delivery_id}"]
+        return _take_home(settings, declared)
+    names = ", ".join(path.name for path in orders)
+    with doing(f"reading {names}"):
+        delivery, taken, new = register_files(settings, declared, orders, mapping=mapping, known_ok=True)
     rows = sum(file.rows for file in delivery.files)
-    return [*([taken] if taken else []), f"landed {delivery.delivery_id}: {rows:,} rows to {delivery.last_night}"]
+    said = f"landed {delivery.delivery_id}: {rows:,} rows to {delivery.last_night}"
+    return [*([taken] if taken else []), said if new else f"{names} is landed already as {delivery.delivery_id}"]
+
+
+def _take_home(settings: Settings, declared: Source) -> list[str]:
+    """Go on in the home of a source without a new delivery, also where it was parked; raises `InvalidArgument`."""
+    with home_of(settings.home, declared.name) as taken:
+        if read_home(settings.home) is None:
+            raise InvalidArgument(
+                f"which files did {declared.name} deliver?",
+                expected="ORDERS=path/to/file with make run, or --orders with athena run",
+                found="none",
+                next_command=f"make run SOURCE={declared.name} ORDERS=path/to/file",
+            )
+    return [taken] if taken else []
 
 
 def _delivered_nights(workplace: Workplace) -> list[Night]:

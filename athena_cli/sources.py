@@ -3,7 +3,7 @@
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 import typer
@@ -19,7 +19,7 @@ from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source, source_named
 from athena_cli.output import console, doing, print_json, print_table
-from resources.home import HomeRecord, home_of, read_home, replace_text, write_home
+from resources.home import HomeRecord, home_of, parking_place, read_home, replace_text, write_home
 from resources.settings import Settings, load_settings
 
 SIMULATOR = "simulator"
@@ -126,13 +126,13 @@ def load(
     if check:
         _preview(settings, declared, files, night, as_json)
         return
-    delivery, taken = register_files(settings, declared, files, night=night, first_night=first_night, mapping=mapping)
+    landed = register_files(settings, declared, files, night=night, first_night=first_night, mapping=mapping)
     if as_json:
-        print_json(delivery.model_dump(mode="json"))
+        print_json(landed.delivery.model_dump(mode="json"))
         return
-    if taken:
-        console.print(taken, markup=False)
-    console.print(_described(delivery), markup=False)
+    if landed.taken:
+        console.print(landed.taken, markup=False)
+    console.print(_described(landed.delivery), markup=False)
 
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
@@ -148,7 +148,18 @@ def declared_source(settings: Settings, name: str | None, mapping: Path | None) 
             found="neither",
             next_command="athena load --source online_retail_ii FILE",
         )
-    return source_named(chosen, mapped=settings.home / "mappings")
+    own = record is not None and record.source == chosen
+    return source_named(chosen, mapped=(settings.home if own else parking_place(settings.home, chosen)) / "mappings")
+
+
+class Landed(NamedTuple):
+    """One delivery in the home of its source."""
+
+    delivery: Delivery
+    taken: str | None
+    """What became of another retailer's home, in words."""
+    new: bool
+    """False for a delivery that was registered before."""
 
 
 def register_files(
@@ -159,8 +170,13 @@ def register_files(
     night: str | None = None,
     first_night: str | None = None,
     mapping: Path | None = None,
-) -> tuple[Delivery, str | None]:
-    """Register one delivery in the source's home; returns it, and what became of another retailer's home."""
+    known_ok: bool = False,
+) -> Landed:
+    """Register one delivery in the source's home, which another retailer's makes room for.
+
+    known_ok: a delivery that the home has already is returned, and the home stays taken; else it is an error
+    (`AlreadyDelivered`), and the other retailer's home is put back.
+    """
     home, now = settings.home, _now(source)
     landing = Landing.of(home)
     of_night = Night.parse(night) if night is not None else None
@@ -174,6 +190,7 @@ def register_files(
         )
     with home_of(home, source.name) as taken:
         _refuse_overwritten(landing, source, files)
+        new = True
         try:
             delivery = landing.register(
                 source,
@@ -183,9 +200,10 @@ def register_files(
                 last_night=of_night,
             )
         except AlreadyDelivered as error:
-            if read_home(home) is not None:
+            # Without a record, a command was stopped after the manifest: the record is all that is missing.
+            new = read_home(home) is None
+            if not new and not known_ok:
                 raise
-            # Stopped between the manifest and the home's record: the record is all that is missing.
             (delivery,) = [d for d in landing.deliveries(source.name) if d.delivery_id == error.delivery_id]
         if mapping is not None:
             kept = home / "mappings" / f"{source.name}.yaml"
@@ -193,7 +211,7 @@ def register_files(
             replace_text(kept, mapping.read_text(encoding="utf-8"))
         if read_home(home) is None:
             write_home(home, HomeRecord(source.name, _first_night(delivery, first)))
-    return delivery, taken
+    return Landed(delivery, taken, new)
 
 
 def _first_night(delivery: Delivery, wanted: Night | None) -> date:
