@@ -44,8 +44,9 @@ def evening_summary(workplace: Workplace) -> dict[str, Any]:
             " FROM orders.all_accounting GROUP BY table_name ORDER BY table_name"
         ).fetchall()
         bill = connection.execute(
-            "SELECT model, currency, sum(billed_cost) FROM cost.tco"
-            " WHERE month = (SELECT max(month) FROM cost.tco) GROUP BY model, currency ORDER BY model"
+            "SELECT model, currency, sum(billed_cost), coalesce(sum(billed_cost) FILTER (WHERE basis = 'declared'), 0)"
+            " FROM cost.tco WHERE month = (SELECT max(month) FROM cost.tco)"
+            " GROUP BY model, currency ORDER BY starts_with(model, '__'), model"
         ).fetchall()
         nights = {
             spec.name: connection.execute(
@@ -80,7 +81,8 @@ def evening_summary(workplace: Workplace) -> dict[str, Any]:
             for name, (night, customers) in nights.items()
         ],
         "tco_month_to_date": [
-            {"model": model, "currency": currency, "billed_cost": cost} for model, currency, cost in bill
+            {"model": model, "currency": currency, "billed_cost": cost, "of_it_declared": declared}
+            for model, currency, cost, declared in bill
         ],
         "tco_page": workplace.settings.published / "tco.html",
     }
@@ -109,13 +111,14 @@ def print_evening(summary: dict[str, Any]) -> None:
             markup=False,
             soft_wrap=True,
         )
-    costs = ", ".join(
-        f"{line['model']} {line['billed_cost'].quantize(MONEY)} {line['currency']}"
-        for line in summary["tco_month_to_date"]
-    )
-    console.print(
-        f"cost, month to date, open and unreconciled: {costs}\n  {summary['tco_page']}", markup=False, soft_wrap=True
-    )
+    console.print("cost of the month in which the machine ran, open and unreconciled:", markup=False)
+    for line in summary["tco_month_to_date"]:
+        who = line["model"].strip("_") + (" (belongs to no model)" if line["model"].startswith("__") else "")
+        total, declared = line["billed_cost"].quantize(MONEY), line["of_it_declared"].quantize(MONEY)
+        console.print(
+            f"  {who}: {total:,} {line['currency']}, of which {declared:,} declared (people, licences)", markup=False
+        )
+    console.print(f"  {summary['tco_page']}", markup=False, soft_wrap=True)
     console.print(
         "next: make ui (the asset graph, checks, lineage) · .venv/bin/athena models · .venv/bin/athena features",
         markup=False,
