@@ -33,7 +33,7 @@ app.command("ui")(ui.ui)
 def main() -> None:
     """Entry point: exit code 0 when it is done, 1 for a named error, 2 for a wrong command line."""
     try:
-        app()
+        app(prog_name="athena")
     except AthenaError as error:
         print_error(error)
         sys.exit(1)
