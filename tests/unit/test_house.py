@@ -1,6 +1,7 @@
 """The rules of docs/architecture.md that a machine can hold."""
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_sql_when_linted_then_nothing_depends_on_clock_chance_or_row_order(repos
 
 def test_settings_page_when_settings_change_then_it_is_made_again(repository: Path) -> None:
     assert (repository / "docs/settings.md").read_text() == settings_page()
+
+
+def test_pages_when_they_link_to_a_file_then_it_exists(repository: Path) -> None:
+    pages = [*repository.glob("*.md"), *(repository / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(repository)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
 
 
 def test_make_help_when_asked_then_it_names_the_two_commands(repository: Path) -> None:
