@@ -5,6 +5,7 @@ on its own copy of it.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -69,6 +70,7 @@ def run_command(home: Path, *arguments: object) -> Answer:
         # The command sets the last two itself; naming them here gives them back afterwards.
         for name, value in {"ATHENA_HOME": home, "DAGSTER_HOME": home, "ATHENA_DAGSTER_STORAGE": home}.items():
             patch.setenv(name, str(value))
+        patch.setenv("COLUMNS", "80")
         patch.setattr(sys, "argv", ["athena", *map(str, arguments)])
         code: object = 0
         try:
@@ -150,12 +152,13 @@ def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 
 @pytest.fixture(scope="session")
 def simulated_evening(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A home after `athena run` on the simulator: a champion and two published nights. Not to be written to."""
+    """A home after `athena run` on the simulator: a champion and a published night. Not to be written to."""
 
     def make(folder: Path) -> None:
-        answer = run_command(folder / ".athena", "run", "--customers", CUSTOMERS, "--nights", 2)
+        answer = run_command(folder / ".athena", "run", "--customers", CUSTOMERS, "--nights", 1)
         assert answer.code == 0, answer.err
         (folder / "said.txt").write_text(answer.out)
+        (folder / "parameters.json").write_text(json.dumps({"customers": CUSTOMERS}))
 
     return Shop(_made_once(tmp_path_factory, "simulated", make))
 

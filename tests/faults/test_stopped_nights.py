@@ -106,11 +106,11 @@ def test_night_when_a_contact_is_of_nobody_then_references_stop_it(
             of_nobody = {
                 "contact_id": "S-900000000001",
                 "customer_id": "C-99999999",
-                "contact_ts": pa.scalar("2026-10-31 10:00:00").cast(pa.timestamp("us")).as_py(),
+                "contact_ts": pa.scalar("2026-10-30 10:00:00").cast(pa.timestamp("us")).as_py(),
                 "topic": "quality",
                 "channel": "telephone",
                 "is_resolved": False,
-                "known_at": pa.scalar("2026-11-01 00:30:00").cast(pa.timestamp("us")).as_py(),
+                "known_at": pa.scalar("2026-10-31 00:30:00").cast(pa.timestamp("us")).as_py(),
             }
             rows = {name: [of_nobody[name]] for name in schema.names}
         pq.write_table(pa.table(rows, schema=schema), folder / f"{table}.parquet")
@@ -118,13 +118,13 @@ def test_night_when_a_contact_is_of_nobody_then_references_stop_it(
         source_named("simulator"),
         [folder],
         kind="nightly",
-        registered_at=Night.parse("2026-10-31").as_of,
-        last_night=Night.parse("2026-10-31"),
+        registered_at=Night.parse("2026-10-30").as_of,
+        last_night=Night.parse("2026-10-30"),
     )
     stopped(
         athena,
         simulated_shop,
-        "2026-10-31",
+        "2026-10-30",
         "orders.service_contacts, references:",
         "customer_id",
         "orders.all_customers",
