@@ -10,6 +10,7 @@ import typer
 
 from athena_assets.errors import AthenaError
 from athena_cli.output import console
+from resources.abandoned_runs import close_abandoned_runs_of_home
 from resources.orchestrator import prepare_dagster_home
 from resources.settings import load_settings
 
@@ -28,8 +29,10 @@ def ui(
 ) -> None:
     """Start the Dagster UI: assets, checks, lineage, plots, runs. It stops with Ctrl-C."""
     _refuse_taken(host, port)
+    folder = prepare_dagster_home(load_settings())
+    close_abandoned_runs_of_home()
     # Dagster warns about a dagster.yaml in the current folder that is not its home's.
-    os.chdir(prepare_dagster_home(load_settings()))
+    os.chdir(folder)
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), SUPERSEDED]))
     console.print(f"starting the UI on http://{host}:{port}, which takes about 20 s", markup=False)
     dagster = str(Path(sys.executable).with_name("dagster"))

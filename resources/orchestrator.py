@@ -18,6 +18,7 @@ from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import SQLAlchemyError
 
 from athena_assets.errors import AthenaError
+from resources.abandoned_runs import close_abandoned_runs, this_process
 from resources.disk import disk_full, is_full
 from resources.home import replace_text
 from resources.meter import Meter
@@ -95,6 +96,7 @@ class Orchestrator:
 
         The whole run is metered beside its steps: what they leave of it is the orchestrator's overhead.
         """
+        close_abandoned_runs(self.instance)
         run_id = make_new_run_id()
         definition = self._definitions.resolve_job_def(job)
         selected = self._keys_of(group) if group is not None else None
@@ -105,7 +107,12 @@ class Orchestrator:
                 definition,
                 run_id=run_id,
                 asset_selection=selected,
-                tags={**definition.run_tags, **_partition_tags(definition, partition, selected), **(tags or {})},
+                tags={
+                    **definition.run_tags,
+                    **_partition_tags(definition, partition, selected),
+                    **this_process(),
+                    **(tags or {}),
+                },
                 run_config=QUIET,
                 remote_job_origin=WORKSPACE_ORIGIN.get_job_origin(job),
             )
