@@ -8,10 +8,10 @@ import socket
 
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
-PROCESS = "athena/process"
-"""Run tag of a run made by a command: host, process id and when the process began (seconds, UTC)."""
+PROCESS = f"{HIDDEN_TAG_PREFIX}athena_process"
+"""Run tag of a run made by a command: host, process id and when the process began (seconds, UTC). The UI hides it."""
 
 UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 CLOCK_SLACK_SECONDS = 2.0
