@@ -80,7 +80,11 @@ def test_run_when_the_ui_made_it_of_a_commands_run_then_it_is_left_alone(instanc
     assert close_abandoned_runs(instance) == []
 
 
-@pytest.mark.parametrize("process", [this_process()[PROCESS], None, "another-host 1 0.00"])
+@pytest.mark.parametrize(
+    "process",
+    [this_process()[PROCESS], None, "another-host 1 0.00"],
+    ids=["alive", "not named", "another host"],
+)
 def test_run_when_its_command_lives_or_cannot_be_known_then_it_is_left_alone(
     instance: dg.DagsterInstance, process: str | None
 ) -> None:
