@@ -48,7 +48,7 @@ def measure(orders: Path, rounds: int) -> Table:
         f"Online Retail II to {FIRST_NIGHT}: {lines:,} lines",
         ("part", "wall s", "to the floor"),
         (*rows, ("all of it", seconds(whole), ratio(whole, floor)), (FLOOR, seconds(floor), "1.00")),
-        (f"Median of {rounds}, each column by itself; the floor accounts for nothing and keeps no raw row.",),
+        (f"Median of {rounds}, each figure by itself; the floor accounts for nothing and keeps no raw row.",),
     )
 
 
