@@ -103,7 +103,7 @@ def environment(home: Path, folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(simulated_evening: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a small home with two published nights."""
+    """A copy of a small home with published nights."""
     copy: Path = simulated_evening.copied_to(tmp_path_factory.mktemp("ui")).home
     return copy
 
@@ -193,13 +193,16 @@ def test_predictions_when_plotted_then_their_figures_are_drawn_by_night(tab: Tab
 
 
 def test_run_of_a_command_when_looked_for_then_it_stands_under_its_job_and_can_be_run_again(
-    tab: Tab, server: Server
+    tab: Tab, server: Server, home: Path
 ) -> None:
-    tab.open("/locations/athena/jobs/night/runs", "partition: 2026-10-30", "Success")
+    published = home / "published" / "predictions" / "churn"
+    nights = [folder.name.removeprefix("night=") for folder in published.glob("night=*")]
+    assert nights
+    tab.open("/locations/athena/jobs/night/runs", "Success", *(f"partition: {night}" for night in nights))
     query = """{ runsOrError(filter: {pipelineName: "night"}) { ... on Runs { results {
         tags { key value } repositoryOrigin { repositoryLocationName repositoryName } } } } }"""
     runs = server.ask(query)["runsOrError"]["results"]
-    assert len(runs) == 2
+    assert len(runs) == len(nights)
     for run in runs:
         assert run["repositoryOrigin"] == {"repositoryLocationName": "athena", "repositoryName": "__repository__"}
 
