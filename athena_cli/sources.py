@@ -246,10 +246,12 @@ def _refuse_overwritten(landing: Landing, source: Source, files: list[Path]) -> 
 
 
 def _described(delivery: Delivery) -> str:
-    rows = sum(file.rows for file in delivery.files)
+    rows, landed = sum(file.rows for file in delivery.files), sum(file.rows_to_land for file in delivery.files)
+    own = f", {landed:,} of them of the night itself" if landed != rows else ""
     days = f"{delivery.first_night} to {delivery.last_night}" if delivery.kind == "bulk" else f"{delivery.last_night}"
     return (
         f"landed {delivery.kind} delivery {delivery.delivery_id}: {days}, {rows:,} rows in {len(delivery.files)} files"
+        f"{own}"
     )
 
 

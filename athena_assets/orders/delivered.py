@@ -39,7 +39,8 @@ def discrepancies(connection: duckdb.DuckDBPyConnection, deliveries: Iterable[De
     for delivery in deliveries:
         for table in sorted({file.table for file in delivery.files}):
             files = delivery.files_of(table)
-            rows, amount = sum(file.rows for file in files), sum((file.amount for file in files), Decimal(0))
+            rows = sum(file.rows_to_land for file in files)
+            amount = sum((file.amount_to_land for file in files), Decimal(0))
             rows_landed, amount_landed = landed.get((delivery.delivery_id, table), (0, Decimal(0)))
             if (rows, amount) != (rows_landed, amount_landed):
                 found.append(Discrepancy(delivery.delivery_id, table, rows, rows_landed, amount, amount_landed))

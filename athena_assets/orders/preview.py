@@ -103,10 +103,10 @@ def preview(
         first_night=first,
         last_night=last,
         files=tuple(file.path.name for file in files),
-        rows_in=sum(file.rows for file in files if file.table == "order_lines"),
+        rows_in=sum(file.rows_to_land for file in files if file.table == "order_lines"),
         rows_kept=sum(reason.rows for reason in kept),
         rows_quarantined=sum(reason.rows for reason in refused),
-        amount_in=sum((file.amount for file in files if file.table == "order_lines"), Decimal(0)),
+        amount_in=sum((file.amount_to_land for file in files if file.table == "order_lines"), Decimal(0)),
         amount_kept=sum((reason.amount for reason in kept), Decimal(0)),
         amount_quarantined=sum((reason.amount for reason in refused), Decimal(0)),
         reasons=reasons,
@@ -128,8 +128,12 @@ def _read(
             file.table, file.readable, file.shape, delivered, file_name=file.path.name, rows_before=before
         )
         into = f"INSERT INTO raw.{file.table}_history BY NAME" if file.table in rows_before else None
+        # Of a full extract the night lands its own rows; the others are there since the nights that they belong to.
+        rows = f"SELECT * FROM ({select.sql})"
+        if source.repeats_earlier_nights(file.table, delivered.kind):
+            rows += f" WHERE night = DATE '{delivered.last_night}'"
         with reading(file.path.name, file.readable.path):
-            connection.execute(f"{into or f'CREATE TABLE raw.{file.table}_history AS'} {select.sql}", select.parameters)
+            connection.execute(f"{into or f'CREATE TABLE raw.{file.table}_history AS'} {rows}", select.parameters)
         rows_before[file.table] = before + file.rows
 
 

@@ -7,6 +7,7 @@ import duckdb
 
 from athena_assets.nights import Night
 from athena_assets.retailer import Retailer
+from athena_assets.sources.corrections import Corrections, corrections
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
@@ -104,11 +105,17 @@ def _land(
                 _insert(connection, landing, source, delivery, table, contract, keep, parameters)
                 for delivery in deliveries
             )
+            rewritten = _rewritten(connection, landing, source, deliveries, table, contract)
         context.log.info("%s: %d rows of %d deliveries", contract.address, rows, len(deliveries))
+        if rewritten is not None and rewritten.any:
+            context.log.warning("%s: the full extract tells earlier nights otherwise: %s", contract.address, rewritten)
         yield materialisation(
             contract,
             rows,
-            figures={"deliveries": dg.MetadataValue.json([delivery.delivery_id for delivery in deliveries])},
+            figures={
+                "deliveries": dg.MetadataValue.json([delivery.delivery_id for delivery in deliveries]),
+                **(rewritten.figures if rewritten is not None else {}),
+            },
             data_version=snapshot_of(deliveries),
         )
 
@@ -131,6 +138,23 @@ def _insert(
         ).fetchall()
         inserted += int(rows)
     return inserted
+
+
+def _rewritten(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    source: Source,
+    deliveries: Sequence[Delivery],
+    table: str,
+    contract: Contract,
+) -> Corrections | None:
+    """What the night's full extract says of earlier nights; None where the table comes as increments."""
+    for delivery in deliveries:
+        if source.repeats_earlier_nights(table, delivery.kind):
+            ensure_table(connection, contract.twin())
+            selects = landing.raw_selects(connection, source, delivery, table)
+            return corrections(connection, table, selects, Night(delivery.last_night))
+    return None
 
 
 def snapshot_of(deliveries: Sequence[Delivery]) -> str:

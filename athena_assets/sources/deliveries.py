@@ -18,6 +18,8 @@ class DeliveredFile(BaseModel):
     `amount` is the exact sum of its rows' money. `read_from` is the conversion that is read in the
     file's place (xlsx, other encodings), relative to the landing zone, with `read_sha256`; None where the
     file is read as it came. `rows_before` counts the rows of the table's earlier files in the delivery.
+    `rows_of_night` and `amount_of_night` are there for a nightly full extract: of all that it holds, what is the
+    night's own and therefore landed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,18 @@ class DeliveredFile(BaseModel):
     amount: Decimal
     read_from: str | None = None
     read_sha256: str | None = None
+    rows_of_night: int | None = None
+    amount_of_night: Decimal | None = None
+
+    @property
+    def rows_to_land(self) -> int:
+        """Rows that the delivery's nights must have once they have run."""
+        return self.rows if self.rows_of_night is None else self.rows_of_night
+
+    @property
+    def amount_to_land(self) -> Decimal:
+        """The money of those rows."""
+        return self.amount if self.amount_of_night is None else self.amount_of_night
 
 
 class Delivery(BaseModel):

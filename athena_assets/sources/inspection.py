@@ -31,6 +31,7 @@ class InspectedFile:
 
     `amount` is the exact sum of the rows' money in the source's currency, 0 for a row whose quantity or price
     does not parse; `first_night` and `last_night` are those its rows belong to, None where it has none.
+    `rows_of_night` and `amount_of_night`: what of a nightly full extract is the night's own; None for other files.
     """
 
     table: str
@@ -43,6 +44,18 @@ class InspectedFile:
     amount: Decimal
     first_night: date | None
     last_night: date | None
+    rows_of_night: int | None
+    amount_of_night: Decimal | None
+
+    @property
+    def rows_to_land(self) -> int:
+        """Rows that the delivery's nights will have."""
+        return self.rows if self.rows_of_night is None else self.rows_of_night
+
+    @property
+    def amount_to_land(self) -> Decimal:
+        """The money of those rows."""
+        return self.amount if self.amount_of_night is None else self.amount_of_night
 
 
 def tables_of(source: Source, paths: Sequence[Path]) -> list[tuple[str, Path]]:
@@ -110,10 +123,13 @@ def inspect_file(
     raw = RAW_TABLES[table]
     day = f"CAST({raw.event_column} AS DATE)" if raw.event_column and not source.reports_known_at else "night"
     past = f"parse_error IS NULL AND {day} <= $until"
+    money = f"sum({raw.amount or 0})"
     with reading(path.name, readable.path):
         row = connection.execute(
-            f"SELECT count(*), count(parse_error), coalesce(sum({raw.amount or 0}), 0), "
-            f"min({day}) FILTER (WHERE {past}), max({day}) FILTER (WHERE {past}) FROM ({select.sql})",
+            f"SELECT count(*), count(parse_error), coalesce({money}, 0), "
+            f"min({day}) FILTER (WHERE {past}), max({day}) FILTER (WHERE {past}), "
+            f"count(*) FILTER (WHERE night = $until), coalesce({money} FILTER (WHERE night = $until), 0) "
+            f"FROM ({select.sql})",
             {**select.parameters, "until": until},
         ).fetchall()[0]
     rows, unparsed = int(row[0]), int(row[1])
@@ -126,7 +142,10 @@ def inspect_file(
         )
     if unparsed > rows * source.mapping.max_unparsed_share:
         raise _too_many(connection, source, path, readable, select, rows, unparsed)
-    return InspectedFile(table, path, digest, readable, shape, rows, unparsed, Decimal(str(row[2])), row[3], row[4])
+    own = (int(row[5]), Decimal(str(row[6]))) if source.repeats_earlier_nights(table, kind) else (None, None)
+    return InspectedFile(
+        table, path, digest, readable, shape, rows, unparsed, Decimal(str(row[2])), row[3], row[4], *own
+    )
 
 
 @contextmanager

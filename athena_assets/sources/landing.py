@@ -188,6 +188,8 @@ class Landing:
                 rows_before=rows_before.get(file.table, 0),
                 unparsed_rows=file.unparsed_rows,
                 amount=file.amount,
+                rows_of_night=file.rows_of_night,
+                amount_of_night=file.amount_of_night,
                 read_from=f"converted/{file.readable.path.name}" if converted else None,
                 read_sha256=sha256_of(file.readable.path) if converted else None,
             )
@@ -229,12 +231,16 @@ class Landing:
     ) -> None:
         """Raise `AlreadyDelivered` when a file, `(table, path, sha256)`, or the night was registered before.
 
-        Reference tables and empty files may come with the same bytes again: nothing in them counts twice.
+        Reference tables, empty files and nightly full extracts may come with the same bytes again: nothing in them
+        counts twice.
         """
         earlier = self.deliveries(source.name)
+        kind: DeliveryKind = "bulk" if night is None else "nightly"
         for delivery in earlier:
             known = {f.sha256 for f in delivery.files if f.rows and RAW_TABLES[f.table].event_column}
-            repeated = [path for _, path, sha in pairs if sha in known]
+            repeated = [
+                path for table, path, sha in pairs if sha in known and not source.repeats_earlier_nights(table, kind)
+            ]
             if delivery.delivery_id == identity or repeated:
                 raise AlreadyDelivered(
                     f"{(repeated or [pairs[0][1]])[0].name} was delivered before",

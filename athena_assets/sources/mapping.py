@@ -49,7 +49,8 @@ class TableMapping(_Strict):
     """One delivered table.
 
     `files` are glob patterns, used where a delivery is a folder; `ignore` names delivered columns that are
-    known and not used; `returns` says whether returned quantities come signed or positive beside a flag.
+    known and not used; `returns` says whether returned quantities come signed or positive beside a flag;
+    `extract` says whether a nightly file holds the night's rows, or in full everything known so far.
     """
 
     files: tuple[str, ...] = ("*",)
@@ -57,6 +58,7 @@ class TableMapping(_Strict):
     ignore: tuple[str, ...] = ()
     returns: Literal["signed", "positive"] = "signed"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    extract: Literal["incremental", "full"] = "incremental"
 
 
 class SourceMapping(_Strict):

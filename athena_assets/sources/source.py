@@ -86,6 +86,10 @@ class Source:
         """Whether the source delivers the raw table itself (orders can also be derived from lines)."""
         return table in self.mapping.tables
 
+    def repeats_earlier_nights(self, table: str, kind: DeliveryKind) -> bool:
+        """Whether a delivery of this kind holds everything known so far, of which only the night's own rows are new."""
+        return kind == "nightly" and self.mapping.tables[table].extract == "full"
+
     def table_of_file(self, file_name: str) -> str | None:
         """The table whose `files` patterns match a name in a delivered folder; None when none does."""
         for table in self.tables:
@@ -130,7 +134,8 @@ class Source:
 
         `night` is the night on which a row became known. Where the source reports no delivery times, a
         row of a bulk delivery is declared known at the midnight after its event, a row of a nightly
-        delivery at the midnight that ends the night. Rows whose time does not parse, and events after the
+        delivery at the midnight that ends the night. Rows of a nightly full extract belong to nights as those of
+        a bulk delivery do. Rows whose time does not parse, and events after the
         delivery's last night, count for that last night: nothing can be known later than it came.
 
         Raises `ColumnsDiffer` when the file's columns are not the declared ones.
@@ -176,10 +181,11 @@ class Source:
         """SQL of `known_at` (over the judged columns) and of `night` (over `known_at`)."""
         last_night = "CAST($last_night AS DATE)"
         last = f"CAST({last_night} + 1 AS TIMESTAMP)"
-        night = last_night if kind == "nightly" else f"least(CAST(known_at AS DATE) - 1, {last_night})"
+        only_the_night = kind == "nightly" and not self.repeats_earlier_nights(raw.name, kind)
+        night = last_night if only_the_night else f"least(CAST(known_at AS DATE) - 1, {last_night})"
         if self.reports_known_at:
             return f"coalesce(value_known_at, {last})", night
-        if kind == "nightly":
+        if only_the_night:
             return last, night
         if raw.event_column is None:
             return "CAST(CAST($first_night AS DATE) + 1 AS TIMESTAMP)", night
