@@ -17,3 +17,13 @@ def temporary_beside(path: Path) -> Path:
         if writer.isdigit() and not psutil.pid_exists(int(writer)):
             left.unlink(missing_ok=True)
     return path.with_name(f"{prefix}{os.getpid()}")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old text or the new one, and the disk keeps it."""
+    temporary = temporary_beside(path)
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

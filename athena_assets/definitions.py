@@ -26,9 +26,9 @@ from athena_assets.orders.checks import build_delivered_check
 from athena_assets.predictions.assets import build_prediction_assets
 from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
+from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.assets import build_raw_history, build_raw_nights, raw_contracts
 from athena_assets.sources.landing import Landing
-from athena_assets.sources.source import source_named
 from checks.contract import load_contract
 from checks.table_checks import build_table_checks
 from cost.assets import build_cost_assets, cost_contracts
@@ -67,7 +67,7 @@ class Athena:
 def load_retailer(settings: Settings) -> Retailer:
     """The retailer of a home."""
     record = read_home(settings.home) or NO_HOME
-    source = source_named(record.source, mapped=settings.home / "mappings")
+    source = source_of_home(settings.home, record.source)
     delivered = [delivery.last_night for delivery in Landing.of(settings.home).deliveries(source.name)]
     return Retailer(source, Night(record.first_night), Night(max(delivered)) if delivered else None)
 

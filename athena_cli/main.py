@@ -5,7 +5,7 @@ import sys
 import typer
 
 from athena_assets.errors import AthenaError
-from athena_cli import doctor, evening, explore, models, nights, sources, training, ui
+from athena_cli import contracts, doctor, evening, explore, models, nights, sources, training, ui
 from athena_cli.output import print_error
 from resources.disk import disk_full, is_full
 from resources.settings import load_settings
@@ -26,6 +26,7 @@ app.command("train")(training.train)
 app.command("backtest")(training.backtest)
 app.command("models")(models.models)
 app.command("features")(explore.features)
+app.add_typer(contracts.app, name="contracts")
 app.command("doctor")(doctor.doctor)
 app.command("ui")(ui.ui)
 

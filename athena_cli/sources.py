@@ -8,18 +8,20 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from athena_assets.atomic import replace_text
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
 from athena_assets.orders.preview import preview
+from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import AlreadyDelivered, DeliveryChanged
 from athena_assets.sources.files import sha256_of
 from athena_assets.sources.inspection import tables_of
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_assets.sources.source import Source, mapped_source, source_named
+from athena_assets.sources.source import Source, mapped_source
 from athena_cli.output import console, doing, print_json, print_table
-from resources.home import HomeRecord, home_of, parking_place, read_home, replace_text, write_home
+from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
 
 SIMULATOR = "simulator"
@@ -45,7 +47,7 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
     """
     from athena_assets.sources.simulator.retailer import simulate as write_retailer
 
-    landing, source = Landing.of(settings.home), source_named(SIMULATOR)
+    landing = Landing.of(settings.home)
     with home_of(settings.home, SIMULATOR) as taken:
         done = [taken] if taken else []
         _refuse_other_parameters(settings, parameters)
@@ -59,6 +61,7 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
             shutil.rmtree(leftover, ignore_errors=True)
         with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
             simulated = write_retailer(parameters, folder, truth)
+        source = source_of_home(settings.home, SIMULATOR)
         write_home(settings.home, HomeRecord(SIMULATOR, parameters.first_night))
         replace_text(_parameters_path(settings), _parameters_text(parameters))
         for delivery in simulated.deliveries:
@@ -137,10 +140,8 @@ def load(
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
     """The source that a command means: its mapping, its name, or the home's own."""
-    if mapping is not None:
-        return mapped_source(mapping)
     record = read_home(settings.home)
-    chosen = name or (record.source if record is not None else None)
+    chosen = mapped_source(mapping).name if mapping is not None else name or (record.source if record else None)
     if chosen is None:
         raise InvalidArgument(
             "which source delivered these files?",
@@ -149,7 +150,7 @@ def declared_source(settings: Settings, name: str | None, mapping: Path | None) 
             next_command="athena load --source online_retail_ii FILE",
         )
     own = record is not None and record.source == chosen
-    return source_named(chosen, mapped=(settings.home if own else parking_place(settings.home, chosen)) / "mappings")
+    return source_of_home(settings.home if own else parking_place(settings.home, chosen), chosen, mapping)
 
 
 class Landed(NamedTuple):

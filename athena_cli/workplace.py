@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from athena_assets.errors import AthenaError
 from athena_assets.retailer import Retailer
+from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.landing import Landing
-from athena_assets.sources.source import Source, source_named
+from athena_assets.sources.source import Source
 from resources.home import HomeRecord, need_home
 from resources.settings import Settings, load_settings
 from resources.warehouse import Warehouse
@@ -43,12 +43,7 @@ class Workplace:
     @cached_property
     def source(self) -> Source:
         """The home's source."""
-        return source_named(self.record.source, mapped=self.mappings)
-
-    @property
-    def mappings(self) -> Path:
-        """Where this home keeps the mapping files of sources that are not shipped."""
-        return self.settings.home / "mappings"
+        return source_of_home(self.settings.home, self.record.source)
 
     @cached_property
     def landing(self) -> Landing:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from athena_assets.atomic import replace_text
 from checks.contract import Contract, load_contract
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
 from cost.money import one_currency, rounded
 from cost.period import Month
 from cost.rate_card import RateCard
-from resources.home import replace_text
 from resources.meter import Meter
 from resources.rows import insert_rows
 from resources.settings import Settings

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from athena_assets.atomic import temporary_beside
+from athena_assets.atomic import replace_text
 from athena_assets.errors import AthenaError
 from athena_assets.nights import Night
 
@@ -156,13 +156,3 @@ def _removed_on_failure(home: Path) -> Iterator[None]:
 def parking_place(home: Path, source: str) -> Path:
     """Where the home of a source waits while another retailer is worked on."""
     return home.with_name(f"{home.name}-{source}")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old text or the new one."""
-    temporary = temporary_beside(path)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

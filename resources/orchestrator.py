@@ -17,10 +17,10 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import SQLAlchemyError
 
+from athena_assets.atomic import replace_text
 from athena_assets.errors import AthenaError
 from resources.abandoned_runs import close_abandoned_runs, this_process
 from resources.disk import disk_full, is_full
-from resources.home import replace_text
 from resources.meter import Meter
 from resources.settings import Settings
 

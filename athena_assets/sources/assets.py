@@ -7,11 +7,13 @@ import duckdb
 
 from athena_assets.nights import Night
 from athena_assets.retailer import Retailer
+from athena_assets.sources.aliases import read_aliases, with_accepted
 from athena_assets.sources.corrections import Corrections, corrections
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
 from checks.contract import Contract, load_contract
+from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse
@@ -35,14 +37,17 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
     @dg.multi_asset(name="land_history", specs=specs, pool="warehouse")
     @step
     def land_history(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        landing: dg.ResourceParam[Landing],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         deliveries = retailer.history_in(landing)
         yield from _land(
             context,
             warehouse,
             landing,
-            retailer.source,
+            _source_now(retailer, settings),
             contracts,
             deliveries or landing.bulk(retailer.source.name),
             keep="night < CAST($first_run_night AS DATE)",
@@ -64,7 +69,10 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.
     @dg.multi_asset(name="land_night", specs=specs, pool="warehouse")
     @step
     def land_night(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        landing: dg.ResourceParam[Landing],
+        settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
         covering = landing.covering(retailer.source.name, night)
@@ -72,7 +80,7 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.
             context,
             warehouse,
             landing,
-            retailer.source,
+            _source_now(retailer, settings),
             contracts,
             covering or [landing.for_night(retailer.source.name, night)],
             keep="night = CAST($this_night AS DATE)",
@@ -81,6 +89,11 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.
         )
 
     return land_night
+
+
+def _source_now(retailer: Retailer, settings: Settings) -> Source:
+    """The source with what has been accepted since the code location was loaded: a web server lives for weeks."""
+    return with_accepted(retailer.source, read_aliases(settings.home))
 
 
 def _land(

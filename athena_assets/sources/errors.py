@@ -53,3 +53,11 @@ class ManifestDamaged(SourceError):
 
 class LandingFailed(SourceError):
     """The landing zone could not be written; nothing of the delivery was kept."""
+
+
+class AliasRefused(SourceError):
+    """A name cannot be accepted as an alias: nothing is declared that it could be one of, or it is taken."""
+
+
+class AliasesDamaged(SourceError):
+    """The record of a home's accepted aliases cannot be read."""

@@ -97,12 +97,13 @@ class Source:
                 return table
         return None
 
-    def with_aliases(self, aliases: Mapping[str, str]) -> "Source":
-        """This source with further declared aliases, `{new name: declared name}`.
+    def with_aliases(self, aliases: Mapping[str, str], *, table: str | None = None) -> "Source":
+        """This source with further declared aliases, `{new name: declared name}`, of one table or of every one.
 
-        Raises `MappingInvalid` for an alias of a column that the source does not declare.
+        Raises `MappingInvalid` for an alias of a column that the source does not declare there.
         """
-        declared = {spec.delivered for t in self.mapping.tables.values() for spec in t.columns.values()}
+        tables = [name for name in self.mapping.tables if table in (None, name)]
+        declared = {spec.delivered for name in tables for spec in self.mapping.tables[name].columns.values()}
         for alias, name in aliases.items():
             if name not in declared:
                 raise MappingInvalid(
@@ -111,8 +112,8 @@ class Source:
                     found=name,
                 )
         document = self.mapping.model_dump(by_alias=True)
-        for table in document["tables"].values():
-            for spec in table["columns"].values():
+        for chosen in tables:
+            for spec in document["tables"][chosen]["columns"].values():
                 more = [alias for alias, name in aliases.items() if name == spec["from"]]
                 spec["aliases"] = (*spec["aliases"], *more)
         return replace(self, mapping=SourceMapping.model_validate(document))

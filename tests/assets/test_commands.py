@@ -16,7 +16,9 @@ from athena_cli.main import app
 if TYPE_CHECKING:
     from tests.conftest import Command, Shop
 
-COMMANDS = ("run", "simulate", "load", "night", "train", "backtest", "models", "features", "doctor", "ui")
+COMMANDS = (
+    "run", "simulate", "load", "night", "train", "backtest", "models", "features", "contracts", "doctor", "ui",
+)  # fmt: skip
 NIGHT = "2011-10-28"
 WRONG = {
     "no_command": ((), "Usage: athena"),
