@@ -88,7 +88,9 @@ def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Pa
         delivery, taken, new = register_files(settings, declared, orders, mapping=mapping, known_ok=True)
     rows = sum(file.rows for file in delivery.files)
     said = f"landed {delivery.delivery_id}: {rows:,} rows to {delivery.last_night}"
-    return [*([taken] if taken else []), said if new else f"{names} is landed already as {delivery.delivery_id}"]
+    if not new:
+        said = f"{names} is landed already as {delivery.delivery_id}"
+    return [*([taken] if taken else []), said, *delivery.unread_columns]
 
 
 def _take_home(settings: Settings, declared: Source) -> list[str]:

@@ -135,7 +135,8 @@ def load(
         return
     if landed.taken:
         console.print(landed.taken, markup=False)
-    console.print(_described(landed.delivery), markup=False)
+    for line in (_described(landed.delivery), *landed.delivery.unread_columns):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
@@ -282,6 +283,8 @@ def _preview(settings: Settings, source: Source, files: list[Path], night: str |
         ["table", "rule", "kept", "rows", "money", "why"],
         [[each.table, each.code, each.kept, each.rows, each.amount, each.reason] for each in found.reasons],
     )
+    for line in found.unread_columns:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _now(source: Source) -> datetime:

@@ -13,7 +13,7 @@ import duckdb
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements, reason_statements
 from athena_assets.orders.rules import rules_for
-from athena_assets.sources.deliveries import delivery_id_of
+from athena_assets.sources.deliveries import delivery_id_of, unread_columns
 from athena_assets.sources.files import sha256_of
 from athena_assets.sources.inspection import InspectedFile, inspect_file, reading, tables_of
 from athena_assets.sources.landing import Landing, nights_of
@@ -50,6 +50,8 @@ class Preview:
     amount_kept: Decimal
     amount_quarantined: Decimal
     reasons: tuple[ReasonCount, ...]
+    unread_columns: tuple[str, ...]
+    """A line for every delivered column that is in no contract."""
 
     def as_json(self) -> dict[str, Any]:
         """The preview as JSON-ready values; money and dates as text, so that nothing is rounded."""
@@ -110,6 +112,7 @@ def preview(
         amount_kept=sum((reason.amount for reason in kept), Decimal(0)),
         amount_quarantined=sum((reason.amount for reason in refused), Decimal(0)),
         reasons=reasons,
+        unread_columns=tuple(unread_columns((file.table, file.undeclared_columns) for file in files)),
     )
 
 

@@ -1,7 +1,12 @@
-"""Which delivered column is which: declared names only, and a helpful error for everything else."""
+"""Which delivered column is which: declared names only, and a helpful error for what cannot be read without guessing.
+
+A further column that nobody declared takes nothing away from the declared ones: it is not read, and said.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from athena_assets.sources.errors import ColumnsDiffer
@@ -11,35 +16,48 @@ LOOKS_ALIKE = 0.6
 """Similarity (0 to 1) from which an unknown name is mentioned as the likely rename of a missing one."""
 
 
+@dataclass(frozen=True)
+class ResolvedColumns:
+    """`names`: the delivered name of each canonical column that is not a constant, blanks around it kept.
+
+    `undeclared`: names of the delivered columns that nobody declared, in the file's order.
+    """
+
+    names: dict[str, str]
+    undeclared: tuple[str, ...]
+
+
 def resolve_columns(
     mapping: TableMapping, delivered: Sequence[str], *, file: str, table: str, declared_in: str
-) -> dict[str, str]:
-    """Delivered column name per canonical column, for the columns that are not constants.
+) -> ResolvedColumns:
+    """Which delivered column is which, in whatever order they come and whatever blanks stand around their names.
 
-    Raises `ColumnsDiffer` when a declared column is missing, two names of one column are both there, a
-    name stands twice or a column is there that nobody declared. The likeliest rename is named, never used.
+    Raises `ColumnsDiffer` when a declared column is missing, two names of one column are both there or a
+    name stands twice. The likeliest rename is named, never used: a missing column beside a new one is refused.
     """
-    present = set(delivered)
-    repeated = sorted({name for name in delivered if list(delivered).count(name) > 1})
+    present = {name.strip(): name for name in delivered}
+    # SQL does not tell names apart by their case, so two that differ by it alone are one name that stands twice.
+    times = Counter(name.strip().casefold() for name in delivered)
+    repeated = sorted({name.strip() for name in delivered if times[name.strip().casefold()] > 1})
     resolved: dict[str, str] = {}
     missing: list[str] = []
     ambiguous: list[str] = []
-    claimed: set[str] = set(mapping.ignore)
+    claimed = {name.strip() for name in mapping.ignore}
     for column, spec in mapping.columns.items():
         if not spec.names:
             continue
-        found = [name for name in spec.names if name in present]
-        claimed.update(found)
+        found = [name for name in spec.names if name.strip() in present]
+        claimed.update(name.strip() for name in found)
         if not found:
             if spec.names[0] not in missing:
                 missing.append(spec.names[0])
         elif len(found) > 1:
             ambiguous.append(" and ".join(found))
         else:
-            resolved[column] = found[0]
-    extra = [name for name in delivered if name not in claimed]
-    if not (missing or extra or ambiguous or repeated):
-        return resolved
+            resolved[column] = present[found[0].strip()]
+    extra = [name.strip() for name in delivered if name.strip() not in claimed]
+    if not (missing or ambiguous or repeated):
+        return ResolvedColumns(resolved, tuple(extra))
 
     faults = []
     if missing:
@@ -61,8 +79,6 @@ def resolve_columns(
             f"ask the owner of the file; if {new!r} is the new name of {old!r}, declare it: "
             f"add {new!r} to the aliases of {old!r} in {declared_in}"
         )
-    elif extra and not missing:
-        remedy = f"if the column is known and not needed, add {extra[0]!r} to `ignore` in {declared_in}"
     else:
         remedy = f"ask for the complete file, or correct the declaration in {declared_in}"
     raise ColumnsDiffer(

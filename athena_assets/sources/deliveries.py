@@ -20,6 +20,7 @@ class DeliveredFile(BaseModel):
     file is read as it came. `rows_before` counts the rows of the table's earlier files in the delivery.
     `rows_of_night` and `amount_of_night` are there for a nightly full extract: of all that it holds, what is the
     night's own and therefore landed.
+    `undeclared_columns` are those that nobody declared and nothing reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class DeliveredFile(BaseModel):
     read_sha256: str | None = None
     rows_of_night: int | None = None
     amount_of_night: Decimal | None = None
+    undeclared_columns: tuple[str, ...] = ()
 
     @property
     def rows_to_land(self) -> int:
@@ -65,6 +67,11 @@ class Delivery(BaseModel):
         return tuple(file for file in self.files if file.table == table)
 
     @property
+    def unread_columns(self) -> list[str]:
+        """A line for every delivered column that is in no contract, for a person to read."""
+        return unread_columns((file.table, file.undeclared_columns) for file in self.files)
+
+    @property
     def as_delivered(self) -> DeliveredAs:
         """What each of its rows needs to know of it."""
         return DeliveredAs(self.delivery_id, self.kind, self.first_night, self.last_night)
@@ -76,6 +83,16 @@ class Delivery(BaseModel):
     def to_json(self) -> str:
         """The manifest's text: the same delivery gives the same bytes."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+def unread_columns(undeclared: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
+    """A line for every undeclared column of every table, each said once."""
+    said = [
+        f"new column {name!r} is not in the contract of raw.{table} and was not read"
+        for table, names in undeclared
+        for name in names
+    ]
+    return list(dict.fromkeys(said))
 
 
 def read_manifest(path: Path) -> Delivery:

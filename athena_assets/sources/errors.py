@@ -24,7 +24,7 @@ class EncodingUnclear(UnreadableFile):
 
 
 class ColumnsDiffer(SourceError):
-    """A delivered file lacks a declared column, renames one or brings one that nobody declared."""
+    """A delivered file lacks a declared column, renames one, or brings one twice."""
 
 
 class TooManyUnparseable(SourceError):

@@ -6,6 +6,7 @@ converted into a staging folder. Row numbers are those of the delivered file, 1-
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import duckdb
 
 from athena_assets.sources.encoding import encoding_of, transcode
 from athena_assets.sources.errors import UnreadableFile
-from athena_assets.sources.parsing import quote_text
+from athena_assets.sources.parsing import quote_name, quote_text
 from athena_assets.sources.spreadsheet import convert_spreadsheet
 
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".txt": "csv", ".xlsx": "xlsx"}
@@ -118,20 +119,23 @@ def shape_of(connection: duckdb.DuckDBPyConnection, file: ReadableFile, delivere
     return Shape(tuple((str(row[0]), str(row[1])) for row in described))
 
 
-def scan(file: ReadableFile, shape: Shape) -> str:
-    """A FROM item over `$path` with the file's columns and `source_row`.
+def scan(file: ReadableFile, shape: Shape, wanted: Sequence[str]) -> str:
+    """A FROM item over `$path` with the wanted ones of the file's columns, and `source_row`.
 
     CSV is read with a stated dialect and only text columns: nothing is guessed, so the same bytes always
     give the same rows. A line with too few or too many fields fails the read.
     """
     if file.format == "parquet":
+        names = "".join(f"{quote_name(name)}, " for name in wanted)
         return (
-            "(SELECT *, file_row_number + 1 AS source_row "
+            f"(SELECT {names}file_row_number + 1 AS source_row "
             "FROM read_parquet($path, file_row_number = true, hive_partitioning = false))"
         )
-    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in shape.names)
+    # Named by their place: what nobody reads may be called anything, also nothing at all.
+    columns = ", ".join(f"'column_{place}': 'VARCHAR'" for place in range(len(shape.names)))
+    names = "".join(f"column_{shape.names.index(name)} AS {quote_name(name)}, " for name in wanted)
     return (
-        "(SELECT *, row_number() OVER () AS source_row FROM read_csv($path, auto_detect = false, "
+        f"(SELECT {names}row_number() OVER () AS source_row FROM read_csv($path, auto_detect = false, "
         f"header = true, delim = {quote_text(file.delimiter)}, quote = '\"', escape = '\"', "
         f"new_line = {quote_text(_new_line(file.path))}, columns = {{{columns}}}))"
     )

@@ -32,6 +32,7 @@ class InspectedFile:
     `amount` is the exact sum of the rows' money in the source's currency, 0 for a row whose quantity or price
     does not parse; `first_night` and `last_night` are those its rows belong to, None where it has none.
     `rows_of_night` and `amount_of_night`: what of a nightly full extract is the night's own; None for other files.
+    `undeclared_columns` are those that nobody declared and nothing reads.
     """
 
     table: str
@@ -46,6 +47,7 @@ class InspectedFile:
     last_night: date | None
     rows_of_night: int | None
     amount_of_night: Decimal | None
+    undeclared_columns: tuple[str, ...]
 
     @property
     def rows_to_land(self) -> int:
@@ -144,7 +146,18 @@ def inspect_file(
         raise _too_many(connection, source, path, readable, select, rows, unparsed)
     own = (int(row[5]), Decimal(str(row[6]))) if source.repeats_earlier_nights(table, kind) else (None, None)
     return InspectedFile(
-        table, path, digest, readable, shape, rows, unparsed, Decimal(str(row[2])), row[3], row[4], *own
+        table,
+        path,
+        digest,
+        readable,
+        shape,
+        rows,
+        unparsed,
+        Decimal(str(row[2])),
+        row[3],
+        row[4],
+        *own,
+        select.undeclared_columns,
     )
 
 

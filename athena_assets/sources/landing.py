@@ -192,6 +192,7 @@ class Landing:
                 amount_of_night=file.amount_of_night,
                 read_from=f"converted/{file.readable.path.name}" if converted else None,
                 read_sha256=sha256_of(file.readable.path) if converted else None,
+                undeclared_columns=file.undeclared_columns,
             )
             rows_before[file.table] = rows_before.get(file.table, 0) + file.rows
 

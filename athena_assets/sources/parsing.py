@@ -18,6 +18,9 @@ WHAT = {
 """The expected form of each type, in the words of `parse_error`."""
 
 _ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$"
+_BLANKS = " \t\n\v\f\r\u00a0\u2007\u202f\u3000"
+"""What is taken off around a text: blanks that export programs pad and separate with."""
+
 _WHOLE_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 
 
@@ -48,7 +51,7 @@ def as_read(delivered: str, delivered_type: str, column: RawColumn, timezone: st
         return name
     if delivered_type == "TIMESTAMP WITH TIME ZONE":
         name = f"({name} AT TIME ZONE {quote_text(timezone)})"
-    return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
+    return f"nullif({_trimmed(f'CAST({name} AS VARCHAR)')}, '')"
 
 
 def parsed(text: str, column: RawColumn, spec: ColumnMapping, delivered_type: str) -> str:
@@ -77,6 +80,13 @@ def parsed(text: str, column: RawColumn, spec: ColumnMapping, delivered_type: st
 def constant(column: RawColumn, value: bool | int | str) -> str:
     """A mapping's constant as a typed SQL literal."""
     return f"CAST({quote_text(str(value))} AS {column.type})"
+
+
+def _trimmed(text: str) -> str:
+    """Without blanks around it. `trim` by itself leaves tabs; told to take them it is four times as slow."""
+    spaces_off = f"trim({text})"
+    blank_left = f"{spaces_off} < '!' OR right({spaces_off}, 1) < '!'"
+    return f"CASE WHEN {blank_left} THEN trim({text}, {quote_text(_BLANKS)}) ELSE {spaces_off} END"
 
 
 def _text(text: str, column: RawColumn, spec: ColumnMapping) -> str:

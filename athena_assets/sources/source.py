@@ -22,11 +22,15 @@ DeliveryKind = Literal["bulk", "nightly"]
 
 @dataclass(frozen=True)
 class RawSelect:
-    """One SELECT with exactly a raw table's columns, technical first, and its parameters."""
+    """One SELECT with exactly a raw table's columns, technical first, and its parameters.
+
+    `undeclared_columns` are those of the file that nobody declared and nothing reads.
+    """
 
     table: str
     sql: str
     parameters: dict[str, Any]
+    undeclared_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,11 @@ class Source:
         a bulk delivery do. Rows whose time does not parse, and events after the
         delivery's last night, count for that last night: nothing can be known later than it came.
 
-        Raises `ColumnsDiffer` when the file's columns are not the declared ones.
+        Raises `ColumnsDiffer` when a declared column is not in the file, or not for certain.
         """
         mapping = self.mapping.tables[table]
-        resolved = resolve_columns(mapping, shape.names, file=file_name, table=table, declared_in=self.declared_in)
+        found = resolve_columns(mapping, shape.names, file=file_name, table=table, declared_in=self.declared_in)
+        resolved = found.names
         raw = RAW_TABLES[table]
         columns = (*raw.columns, KNOWN_AT) if self.reports_known_at else raw.columns
         texts, values, faults = [], [], []
@@ -158,11 +163,12 @@ class Source:
                 texts.append(f"{as_read(resolved[column.name], delivered_type, column, self.timezone)} AS {name}")
                 values.append(f"{parsed(name, column, spec, delivered_type)} AS value_{column.name}, {name}")
                 if spec.starts_with is None and (column.type != TEXT or column.required):
-                    faults.append(_fault(column, spec, resolved[column.name], delivered_type))
+                    faults.append(_fault(column, spec, resolved[column.name].strip(), delivered_type))
         content = ", ".join(_content(column, mapping) for column in raw.columns)
         known_at, night = self._knowledge(raw, delivered.kind)
+        rows = scan(file, shape, sorted(set(resolved.values())))
         sql = (
-            f"WITH delivered AS (SELECT source_row, {', '.join(texts)} FROM {scan(file, shape)}),\n"
+            f"WITH delivered AS (SELECT source_row, {', '.join(texts)} FROM {rows}),\n"
             f"typed AS (SELECT source_row, {', '.join(values)} FROM delivered),\n"
             f"judged AS (SELECT *, nullif(concat_ws('; ', {', '.join(faults)}), '') AS parse_error FROM typed),\n"
             f"known AS (SELECT source_row, parse_error, {content}, {known_at} AS known_at FROM judged)\n"
@@ -176,7 +182,8 @@ class Source:
             "first_night": delivered.first_night,
             "last_night": delivered.last_night,
         }
-        return RawSelect(table, sql, {name: value for name, value in parameters.items() if f"${name}" in sql})
+        used = {name: value for name, value in parameters.items() if f"${name}" in sql}
+        return RawSelect(table, sql, used, found.undeclared)
 
     def _knowledge(self, raw: RawTable, kind: DeliveryKind) -> tuple[str, str]:
         """SQL of `known_at` (over the judged columns) and of `night` (over `known_at`)."""

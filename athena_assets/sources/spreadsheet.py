@@ -26,7 +26,7 @@ def convert_spreadsheet(path: Path, target: Path) -> None:
     writer: Any = None
     try:
         for sheet, rows in _sheets(path):
-            names = [_text(cell) or "" for cell in next(rows, [])]
+            names = [(_text(cell) or "").strip() for cell in next(rows, [])]
             while names and not names[-1]:
                 names.pop()
             if not names:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from athena_assets.nights import Night
+from athena_assets.sources.landing import Landing
+from athena_assets.sources.source import source_named
+
 if TYPE_CHECKING:
     from tests.conftest import Command, Shop
 
 SOURCE = ("--source", "online_retail_ii")
 LINES = 1_000
+NEXT = "2011-10-29"
 NIGHT = "2009-12-24"
 """A night after the lines that these tests load; the file of a night may hold anything here, because it is refused."""
 
@@ -70,8 +75,16 @@ BAD = {
         lambda header, lines: "\n".join(line.rsplit(",", 1)[0] for line in [header, *lines]),
         ("missing 'Country'", "ask for the complete file"),
     ),
-    "undeclared_column": Bad(with_column("Discount"), ("not declared 'Discount'", "add 'Discount' to `ignore`")),
+    "another_case": Bad(
+        lambda header, lines: header.replace("Quantity", "quantity") + "".join(lines),
+        ("missing 'Quantity'; not declared 'quantity'", "'quantity' looks like 'Quantity' (not accepted by itself)"),
+    ),
+    "one_gone_one_new": Bad(
+        lambda header, lines: header.replace("Country", "Loyalty points") + "".join(lines),
+        ("missing 'Country'; not declared 'Loyalty points'", "ask for the complete file"),
+    ),
     "both_names": Bad(with_column("UnitPrice"), ("both names of one column 'Price and UnitPrice'",)),
+    "name_twice_but_for_case": Bad(with_column("PRICE "), ("name standing twice 'PRICE', 'Price'",)),
     "unparseable_dates": Bad(
         lambda header, lines: header + "".join(line.replace(",2009-", ",2009.") for line in lines),
         (
@@ -209,6 +222,84 @@ def test_load_when_a_registered_file_was_overwritten_then_its_first_rows_are_not
         assert "orders.csv was delivered before with other content" in answer.err
         assert "load the new content under a name of its own" in answer.err
     assert landed.files() == before
+
+
+def another_column(header: str, lines: list[str]) -> str:
+    return with_column("Discount")(header, lines)
+
+
+def a_nameless_column(header: str, lines: list[str]) -> str:
+    return with_column("")(header, lines)
+
+
+def a_technical_name(header: str, lines: list[str]) -> str:
+    return with_column("source_row")(header, lines)
+
+
+def another_order(header: str, lines: list[str]) -> str:
+    return "".join(",".join(reversed(line.strip().split(","))) + "\n" for line in [header, *lines])
+
+
+def padded_names(header: str, lines: list[str]) -> str:
+    return " " + header.strip().replace(",", "\t, ") + " \n" + "".join(lines)
+
+
+def padded_values(header: str, lines: list[str]) -> str:
+    return header + "".join("\t" + line.strip().replace(",", " \t,\u00a0 ") + "\t \n" for line in lines)
+
+
+UNREAD = "new column {!r} is not in the contract of raw.order_lines and was not read"
+HARMLESS = {
+    another_column: [UNREAD.format("Discount")],
+    a_nameless_column: [UNREAD.format("")],
+    a_technical_name: [UNREAD.format("source_row")],
+    another_order: [],
+    padded_names: [],
+    padded_values: [],
+}
+"""Changes that take nothing away, and what the command says of them."""
+
+
+@pytest.mark.parametrize(
+    ("change", "suffix"),
+    [
+        *((change, ".csv") for change in HARMLESS),
+        *((change, ".parquet") for change in HARMLESS if change is not a_nameless_column),
+    ],
+)
+def test_load_when_a_change_takes_nothing_away_then_the_same_rows_come_in(
+    change: Callable[[str, list[str]], str],
+    suffix: str,
+    athena: Command,
+    landed: Shop,
+    retail_files: Shop,
+    tmp_path: Path,
+) -> None:
+    header, *lines = retail_files.night_file(NEXT).read_text().splitlines(keepends=True)
+    plain, text, path = tmp_path / "plain.csv", tmp_path / "changed.csv", tmp_path / f"changed{suffix}"
+    plain.write_text(header + "".join(lines))
+    text.write_text(change(header, lines))
+    if suffix == ".parquet":
+        duckdb.execute(f"COPY (SELECT * FROM read_csv('{text}', all_varchar = true, delim = ',')) TO '{path}'")
+    check, answer = (athena(landed.home, "load", "--night", NEXT, *more, path) for more in (["--check"], []))
+    assert (check.code, answer.code) == (0, 0), answer.err
+    said = HARMLESS[change]
+    assert [line for line in check.out.splitlines() if line.startswith("new column")] == said
+    assert answer.out.splitlines()[1:] == said
+    manifest = Landing.of(landed.home).for_night("online_retail_ii", Night.parse(NEXT)).files[0]
+    assert [UNREAD.format(name) for name in manifest.undeclared_columns] == said
+    assert athena(tmp_path / "plain", "load", *SOURCE, "--night", NEXT, plain).code == 0
+    assert raw_rows(landed.home) == raw_rows(tmp_path / "plain")
+
+
+def raw_rows(home: Path) -> list[tuple[object, ...]]:
+    """What a home would land for the night `NEXT`."""
+    landing, source = Landing.of(home), source_named("online_retail_ii")
+    with duckdb.connect() as connection:
+        delivery = landing.for_night(source.name, Night.parse(NEXT))
+        (select,) = landing.raw_selects(connection, source, delivery, "order_lines")
+        sql = f"SELECT * EXCLUDE (delivery_id) FROM ({select.sql}) ORDER BY source_row"
+        return connection.execute(sql, select.parameters).fetchall()
 
 
 @pytest.mark.parametrize(

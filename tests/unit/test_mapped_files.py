@@ -9,7 +9,7 @@ import yaml
 
 from athena_assets.orders.preview import preview
 from athena_assets.sources import mapped
-from athena_assets.sources.errors import AlreadyDelivered, ColumnsDiffer, MappingInvalid, UnknownSource
+from athena_assets.sources.errors import AlreadyDelivered, MappingInvalid, UnknownSource
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source, mapped_source, source_named
 
@@ -162,12 +162,13 @@ def test_mapped_source_is_found_by_name_beside_the_shipped_ones(tmp_path: Path) 
         shop_with(tmp_path, {"name": "simulator"})
 
 
-def test_column_nobody_mapped_is_refused_until_it_is_ignored(tmp_path: Path) -> None:
+def test_column_nobody_mapped_is_said_until_it_is_ignored(tmp_path: Path) -> None:
     path = till(tmp_path, "1;7;24.12.2019 10:15;A;2;1.50;false;K1")
     lines = SHOP["tables"]["order_lines"] | {"ignore": []}
     source = shop_with(tmp_path, {"tables": {"order_lines": lines}})
-    with pytest.raises(ColumnsDiffer, match="add 'Kassa' to `ignore`"):
-        preview(source, [path], kind="bulk", registered_at=NOW)
+    said = "new column 'Kassa' is not in the contract of raw.order_lines and was not read"
+    assert preview(source, [path], kind="bulk", registered_at=NOW).unread_columns == (said,)
+    assert preview(shop_with(tmp_path), [path], kind="bulk", registered_at=NOW).unread_columns == ()
 
 
 def test_real_third_retailer_reconciles_through_its_mapping(shared_data: Path) -> None:

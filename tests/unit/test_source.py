@@ -1,4 +1,4 @@
-"""Sources: declared columns, declared aliases, and a helpful error for everything that nobody declared."""
+"""Sources: declared columns, declared aliases, and a helpful error for every column that may be another one."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -95,7 +95,7 @@ def test_declared_alias_is_accepted(tmp_path: Path) -> None:
     resolved = resolve_columns(
         source.mapping.tables["order_lines"], header, file="f", table="order_lines", declared_in="m"
     )
-    assert resolved["customer_id"] == "Custumer ID"
+    assert resolved.names["customer_id"] == "Custumer ID"
     with pytest.raises(MappingInvalid, match="points to nothing"):
         source.with_aliases({"x": "No such column"})
 
@@ -109,16 +109,25 @@ def test_words_in_another_order_look_alike() -> None:
     ("header", "fault"),
     [
         ([name for name in FIRST_EDITION if name != "Invoice"], "missing 'Invoice'"),
-        ([*FIRST_EDITION, "Loyalty"], "not declared 'Loyalty'"),
+        ([*FIRST_EDITION[:-1], "Loyalty"], "missing 'Country'; not declared 'Loyalty'"),
         ([*FIRST_EDITION, "InvoiceNo"], "both names of one column 'Invoice and InvoiceNo'"),
         ([*FIRST_EDITION, "Price"], "name standing twice 'Price'"),
-        (["Invoice ", *FIRST_EDITION[1:]], "'Invoice ' looks like 'Invoice'"),
+        ([*FIRST_EDITION, " Price"], "name standing twice 'Price'"),
+        (["invoice", *FIRST_EDITION[1:]], "'invoice' looks like 'Invoice'"),
     ],
 )
 def test_columns_that_are_not_the_declared_ones_are_refused(tmp_path: Path, header: list[str], fault: str) -> None:
     with pytest.raises(ColumnsDiffer) as caught:
         raw_rows(csv_of(tmp_path / "lines.csv", header, LINE[: len(header)]))
     assert fault in str(caught.value)
+
+
+def test_further_columns_and_blanks_around_names_are_harmless() -> None:
+    mapping = source_named("online_retail_ii").mapping.tables["order_lines"]
+    header = ["Loyalty", *(f" {name}\t" for name in reversed(FIRST_EDITION)), " Discount "]
+    resolved = resolve_columns(mapping, header, file="f", table="order_lines", declared_in="m")
+    assert resolved.undeclared == ("Loyalty", "Discount")
+    assert resolved.names["customer_id"] == " Customer ID\t"
 
 
 def parsed(tmp_path: Path, **changes: str) -> dict:
@@ -154,6 +163,11 @@ def test_dates_are_read_in_declared_forms_only(tmp_path: Path, text: str, value:
     [
         ("Customer ID", "17850.0", "customer_id", "C-17850", False),
         ("Customer ID", "", "customer_id", None, False),
+        ("Customer ID", "\t17850 ", "customer_id", "C-17850", False),
+        ("Customer ID", "\u00a0\t", "customer_id", None, False),
+        ("Customer ID", " nan\t", "customer_id", None, False),
+        ("Quantity", "\u00a0\t6\u00a0", "quantity", 6, False),
+        ("Price", "2.55\t", "unit_price", Decimal("2.5500"), False),
         ("Customer ID", "nan", "customer_id", None, False),
         ("StockCode", "85048.0", "product_id", "85048", False),
         ("Description", "Unknown", "description", None, False),
