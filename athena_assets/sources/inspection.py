@@ -148,16 +148,17 @@ def inspect_file(
     return InspectedFile(
         table,
         path,
-        digest,
-        readable,
-        shape,
-        rows,
-        unparsed,
-        Decimal(str(row[2])),
-        row[3],
-        row[4],
-        *own,
-        select.undeclared_columns,
+        sha256=digest,
+        readable=readable,
+        shape=shape,
+        rows=rows,
+        unparsed_rows=unparsed,
+        amount=Decimal(str(row[2])),
+        first_night=row[3],
+        last_night=row[4],
+        rows_of_night=own[0],
+        amount_of_night=own[1],
+        undeclared_columns=select.undeclared_columns,
     )
 
 
