@@ -13,21 +13,23 @@ from typing import Any
 import dagster as dg
 
 from athena_assets import automation
+from athena_assets.contracts import clean_contracts, raw_contracts
 from athena_assets.features.assets import build_feature_table
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet, load_feature_set
-from athena_assets.lifecycle.assets import ModelTables, build_model_assets
+from athena_assets.lifecycle.assets import build_model_assets
 from athena_assets.lifecycle.checks import build_model_gate
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
+from athena_assets.lifecycle.model_tables import ModelTables
 from athena_assets.nights import Night
 from athena_assets.opening.assets import build_night_pins
-from athena_assets.orders.assets import build_clean_history, build_clean_nights, clean_contracts
+from athena_assets.orders.assets import build_clean_history, build_clean_nights
 from athena_assets.orders.checks import build_delivered_check
 from athena_assets.predictions.assets import build_prediction_assets
 from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
-from athena_assets.sources.assets import build_raw_history, build_raw_nights, raw_contracts
+from athena_assets.sources.assets import build_raw_history, build_raw_nights
 from athena_assets.sources.landing import Landing
 from checks.contract import load_contract
 from checks.table_checks import build_table_checks

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
@@ -60,6 +61,12 @@ def trace(select: str, columns: KnownColumns) -> ColumnLineage:
             found.add((f"{source.db}.{source.name}", node.name.rpartition(".")[2].strip('"')))
         traced[name] = tuple(sorted(found))
     return traced
+
+
+def tables_read(select: str, tables: Sequence[str]) -> list[str]:
+    """Those of the tables (`schema.table`) that a text reads; its comments may speak of others."""
+    text = re.sub(r"/\*.*?\*/|--[^\n]*", "", select, flags=re.DOTALL)
+    return [address for address in tables if re.search(rf"\b{re.escape(address)}\b", text)]
 
 
 def through_views(lineage: ColumnLineage) -> ColumnLineage:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from athena_assets.errors import AthenaError
+from athena_assets.impact import ImpactGraph, impact_graph
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.landing import Landing
@@ -49,6 +50,11 @@ class Workplace:
     def landing(self) -> Landing:
         """The home's landing zone."""
         return Landing.of(self.settings.home)
+
+    @cached_property
+    def impact(self) -> ImpactGraph:
+        """What is downstream of the tables and columns of the home's source, with owners."""
+        return impact_graph(self.source, cache=self.settings.cache)
 
     @cached_property
     def athena(self) -> Athena:

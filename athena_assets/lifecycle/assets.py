@@ -4,16 +4,15 @@ The factory names no model; every folder under `models/` becomes the same family
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from athena_assets.features.feature_contract import feature_columns
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.model_tables import ModelTables
 from athena_assets.lifecycle.registration import refuse_unjudged
 from athena_assets.lifecycle.training_run import ARTIFACT, REPORT, code_version, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
@@ -22,7 +21,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.continuity import refuse_gaps
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
 from resources.registry import ModelRegistry, NoChampion, Stage
 from resources.rows import insert_rows
 from resources.settings import Settings
@@ -34,30 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OF_MONTH = "month = CAST($month AS DATE)"
-
-
-@dataclass(frozen=True)
-class ModelTables:
-    """Contracts of one model's own tables."""
-
-    training_set: Contract
-    trained: Contract
-    evaluation: Contract
-    registered: Contract
-
-    @classmethod
-    def of(cls, spec: ModelSpec, feature_set: FeatureSet) -> "ModelTables":
-        """The templates, named for the model; the training set takes its columns from the model's features."""
-        tables = {
-            table: load_contract(f"model.{table}").named(spec.name, table)
-            for table in ("training_set", "trained", "evaluation", "registered")
-        }
-        columns = feature_columns(model_features(spec, feature_set))
-        return cls(**{**tables, "training_set": tables["training_set"].with_columns(columns)})
-
-    def all(self) -> tuple[Contract, ...]:
-        """All four, in the order in which they are made."""
-        return (self.training_set, self.trained, self.evaluation, self.registered)
 
 
 def training_as_of(month: str) -> datetime:

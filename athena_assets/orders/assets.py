@@ -1,32 +1,27 @@
 """Clean tables as assets: raw rows judged by the source's rules, kept or quarantined, and accounted for."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import duckdb
 
-from athena_assets.lineage import column_lineage
+from athena_assets.contracts import clean_contracts, known_columns
+from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements
 from athena_assets.orders.continuity import refuse_gaps
-from athena_assets.retailer import BOOKS, Retailer
-from athena_assets.sources.assets import raw_contracts, snapshot_of
+from athena_assets.retailer import Retailer
+from athena_assets.sources.assets import snapshot_of
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
 
 GROUP = "orders"
-
-
-def clean_contracts(retailer: Retailer) -> dict[str, Contract]:
-    """Contract of each nightly clean table by its short name, the books included."""
-    return {table: load_contract(f"orders.{table}") for table in (*retailer.clean_tables, *BOOKS)}
 
 
 def build_clean_history(retailer: Retailer) -> dg.AssetsDefinition:
@@ -86,7 +81,7 @@ def _specs(
     reads = {
         statement.table: [
             dg.AssetKey(address.split("."))
-            for address in _read_by(statement.select, tables)
+            for address in tables_read(statement.select, tables)
             if address != statement.target
         ]
         for statement in clean_statements(retailer.source, scope)
@@ -103,12 +98,6 @@ def _specs(
         )
         for table, contract in contracts.items()
     ]
-
-
-def _read_by(select: str, tables: Sequence[str]) -> list[str]:
-    """Those of the tables (`schema.table`) that a text reads; its comments may speak of others."""
-    text = re.sub(r"/\*.*?\*/|--[^\n]*", "", select, flags=re.DOTALL)
-    return [address for address in tables if re.search(rf"\b{re.escape(address)}\b", text)]
 
 
 def _clean(
@@ -167,16 +156,6 @@ def ensure_clean_tables(connection: duckdb.DuckDBPyConnection, retailer: Retaile
             f"CREATE OR REPLACE VIEW orders.all_{table} AS SELECT {columns} FROM {contract.twin().address}"
             f" UNION ALL SELECT {columns} FROM {contract.address}"
         )
-
-
-def known_columns(retailer: Retailer) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """`(address, column names)` of every raw and clean table, twins included."""
-    contracts = [*raw_contracts(retailer).values(), *clean_contracts(retailer).values()]
-    return tuple(
-        (each.address, tuple(column.name for column in each.columns))
-        for contract in contracts
-        for each in (contract, contract.twin())
-    )
 
 
 def _book_empty_tables(

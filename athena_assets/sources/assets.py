@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 import duckdb
 
+from athena_assets.contracts import raw_contracts
 from athena_assets.nights import Night
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import read_aliases, with_accepted
@@ -12,7 +13,7 @@ from athena_assets.sources.corrections import Corrections, corrections
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -20,11 +21,6 @@ from resources.warehouse import Warehouse
 
 GROUP = "sources"
 VERSION = "1"
-
-
-def raw_contracts(retailer: Retailer) -> dict[str, Contract]:
-    """Contract of each nightly raw table by its short name."""
-    return {table: load_contract(f"raw.{table}") for table in retailer.raw_tables}
 
 
 def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:

@@ -1,0 +1,54 @@
+"""Every contract that is in force for one retailer: its tables' own, and the templates completed for its models."""
+
+from collections.abc import Sequence
+
+from athena_assets.features.feature_contract import feature_contract
+from athena_assets.features.feature_set import FeatureSet
+from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.model_tables import ModelTables
+from athena_assets.lineage import KnownColumns
+from athena_assets.predictions.prediction_contract import (
+    CANDIDATE_TEMPLATE,
+    PUBLISHED_TEMPLATE,
+    candidate_contract,
+    published_contract,
+)
+from athena_assets.retailer import BOOKS, Retailer
+from checks.contract import Contract, contract_names, load_contract
+
+_OF_A_RETAILER = ("raw.", "orders.")
+_TEMPLATES = ("model.", CANDIDATE_TEMPLATE, PUBLISHED_TEMPLATE)
+
+
+def raw_contracts(retailer: Retailer) -> dict[str, Contract]:
+    """Contract of each nightly raw table by its short name."""
+    return {table: load_contract(f"raw.{table}") for table in retailer.raw_tables}
+
+
+def clean_contracts(retailer: Retailer) -> dict[str, Contract]:
+    """Contract of each nightly clean table by its short name, the books included."""
+    return {table: load_contract(f"orders.{table}") for table in (*retailer.clean_tables, *BOOKS)}
+
+
+def known_columns(retailer: Retailer) -> KnownColumns:
+    """`(address, column names)` of every raw and clean table, twins included."""
+    contracts = [*raw_contracts(retailer).values(), *clean_contracts(retailer).values()]
+    return tuple(
+        (each.address, tuple(column.name for column in each.columns))
+        for contract in contracts
+        for each in (contract, contract.twin())
+    )
+
+
+def contracts_in_force(retailer: Retailer, feature_set: FeatureSet, models: Sequence[ModelSpec]) -> dict[str, Contract]:
+    """Every contract by its table's address, raw tables first; a table's history twin shares its contract."""
+    contracts = [*raw_contracts(retailer).values(), *clean_contracts(retailer).values(), feature_contract(feature_set)]
+    for spec in models:
+        contracts += [*ModelTables.of(spec, feature_set).all(), candidate_contract(spec), published_contract(spec)]
+    known = {contract.address for contract in contracts}
+    contracts += [
+        load_contract(name)
+        for name in contract_names()
+        if name not in known and not name.startswith((*_OF_A_RETAILER, *_TEMPLATES))
+    ]
+    return {contract.address: contract for contract in contracts}
