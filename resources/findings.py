@@ -63,7 +63,7 @@ class RecordedFinding:
     cleared_at: datetime | None
     """None while it is open."""
     alert_key: str | None
-    """What it was alerted under; None until then."""
+    """The key of its alert; None until it is grouped."""
 
 
 class Findings:
@@ -110,7 +110,11 @@ class Findings:
 
 def select_findings(store: sqlite3.Connection, condition: str, values: tuple[str, ...] = ()) -> list[RecordedFinding]:
     """Findings of an opened outbox, in the order in which they were first seen."""
-    rows = store.execute(f"SELECT * FROM finding WHERE {condition} ORDER BY id", values).fetchall()
+    rows = store.execute(
+        "SELECT finding.*, alert.key AS alert_key FROM finding LEFT JOIN alert ON alert.id = finding.alert_id"
+        f" WHERE {condition} ORDER BY finding.id",
+        values,
+    ).fetchall()
     return [_recorded(row) for row in rows]
 
 

@@ -7,7 +7,7 @@ what differs between two models is in the model's folder.
 from decimal import Decimal
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from athena_assets.errors import AthenaError
@@ -35,6 +35,14 @@ class Settings(BaseSettings):
         description="How long a step waits for a busy warehouse before it says who holds it.",
     )
     actor: str = Field("engineer", min_length=1, description="Who is recorded in the promotion ledger.")
+    alert_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Where alerts go beside the log and `monitoring/alerts.log`: apprise URLs (Slack, mail, PagerDuty,"
+        " a web hook), separated by commas. Secret: never printed.",
+    )
+    alert_reminder_hours: Decimal = Field(
+        Decimal("24"), gt=0, description="After how many hours an alert that nobody has acknowledged is sent again."
+    )
 
     @property
     def warehouse_path(self) -> Path:
@@ -99,5 +107,6 @@ def settings_page() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        lines.append(f"| `ATHENA_{name.upper()}` | `{field.default}` | {field.description} |")
+        default = f"`{field.default}`" if str(field.default) else "none"
+        lines.append(f"| `ATHENA_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

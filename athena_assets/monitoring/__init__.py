@@ -1,0 +1,1 @@
+"""Monitoring: what is wrong, who is told, and what it touches."""
