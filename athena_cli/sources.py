@@ -1,10 +1,9 @@
 """`athena simulate` and `athena load`: deliveries into the landing zone of a home."""
 
 import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, NamedTuple
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -20,6 +19,7 @@ from athena_assets.sources.inspection import tables_of
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
+from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
@@ -179,7 +179,7 @@ def register_files(
     known_ok: a delivery that the home has already is returned, and the home stays taken; else it is an error
     (`AlreadyDelivered`), and the other retailer's home is put back.
     """
-    home, now = settings.home, _now(source)
+    home, now = settings.home, retailers_now(source.timezone)
     landing = Landing.of(home)
     of_night = Night.parse(night) if night is not None else None
     first = Night.parse(first_night) if first_night is not None else None
@@ -262,7 +262,7 @@ def _preview(settings: Settings, source: Source, files: list[Path], night: str |
         source,
         files,
         kind="nightly" if night is not None else "bulk",
-        registered_at=_now(source),
+        registered_at=retailers_now(source.timezone),
         landing=Landing.of(settings.home),
         last_night=Night.parse(night) if night is not None else None,
     )
@@ -285,8 +285,3 @@ def _preview(settings: Settings, source: Source, files: list[Path], night: str |
     )
     for line in found.unread_columns:
         console.print(line, markup=False, soft_wrap=True)
-
-
-def _now(source: Source) -> datetime:
-    """The edge's clock: now, on the retailer's wall."""
-    return datetime.now(UTC).astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None)
