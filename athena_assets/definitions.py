@@ -21,6 +21,7 @@ from athena_assets.lifecycle.assets import build_model_assets
 from athena_assets.lifecycle.checks import build_model_gate
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.lifecycle.model_tables import ModelTables
+from athena_assets.monitoring.automation import build_alert_sensor
 from athena_assets.nights import Night
 from athena_assets.opening.assets import build_night_pins
 from athena_assets.orders.assets import build_clean_history, build_clean_nights
@@ -160,6 +161,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         asset_checks=checks,
         jobs=[history_job, training_job, night_job],
         schedules=[automation.night_schedule(night_job), automation.training_schedule(training_job)],
+        sensors=[build_alert_sensor(settings)],
         resources=resources,
         executor=dg.in_process_executor,
     )

@@ -10,6 +10,7 @@ import typer
 from athena_assets.errors import AthenaError
 from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import Workplace, here
+from resources.alert_book import AlertBook
 from resources.home import need_home
 from resources.settings import load_settings, settings_page
 from resources.warehouse import WarehouseCorrupt
@@ -58,6 +59,7 @@ def _examine(workplace: Workplace, mend: bool) -> Iterator[Finding]:
         ("promotion ledger", lambda place: f"{place.registry.verify_ledger()} entries, chain unbroken"),
         ("models", _models),
         ("published", _published),
+        ("alerts", _alerts),
         ("disk", _disk),
     ]
     if mend:
@@ -132,6 +134,18 @@ def _published(workplace: Workplace) -> str:
             )
         found.append(f"{spec.name} of {night}")
     return ", ".join(found)
+
+
+def _alerts(workplace: Workplace) -> str:
+    book = AlertBook(workplace.settings.home)
+    if missing := book.undelivered():
+        raise AthenaError(
+            f"{len(missing)} messages about alerts have not arrived",
+            expected="every channel of ATHENA_ALERT_URLS, and monitoring/ in the home, to take them",
+            found="; ".join(f"{each.channel} (attempts: {each.failures}): {each.failure}" for each in missing),
+            next_command="mend the channel, then athena alerts send",
+        )
+    return f"{len(book.alerts())} open, every message has arrived"
 
 
 def _disk(workplace: Workplace) -> str:

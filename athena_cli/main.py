@@ -5,10 +5,9 @@ import sys
 import typer
 
 from athena_assets.errors import AthenaError
-from athena_cli import contracts, doctor, evening, explore, models, nights, sources, training, ui
+from athena_cli import alerts, contracts, doctor, evening, explore, models, nights, sources, training, ui
 from athena_cli.output import print_error
-from resources.disk import disk_full, is_full
-from resources.settings import load_settings
+from athena_cli.telling import LOAD, NIGHT, RUN, TRAIN, as_named, telling
 
 app = typer.Typer(
     name="athena",
@@ -18,15 +17,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(evening.run)
+app.command("run")(telling(RUN, evening.run))
 app.command("simulate")(sources.simulate)
-app.command("load")(sources.load)
-app.command("night")(nights.night)
-app.command("train")(training.train)
+app.command("load")(telling(LOAD, sources.load))
+app.command("night")(telling(NIGHT, nights.night))
+app.command("train")(telling(TRAIN, training.train))
 app.command("backtest")(training.backtest)
 app.command("models")(models.models)
 app.command("features")(explore.features)
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(alerts.app, name="alerts")
 app.command("doctor")(doctor.doctor)
 app.command("ui")(ui.ui)
 
@@ -35,14 +35,11 @@ def main() -> None:
     """Entry point: exit code 0 when it is done, 1 for a named error, 2 for a wrong command line."""
     try:
         app(prog_name="athena")
-    except AthenaError as error:
-        print_error(error)
-        sys.exit(1)
-    except OSError as error:
-        home = load_settings().home
-        if not is_full(error, home):
+    except (AthenaError, OSError) as error:
+        named = as_named(error)
+        if named is None:
             raise
-        print_error(disk_full(error, home))
+        print_error(named)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CUSTOMERS = 2_000
 """Enough for the gate to pass by a margin: with 600 the calibration error of ten bins is mostly noise."""
 
-RECORDS = ("dagster", "cost", "cache")
+RECORDS = ("dagster", "cost", "cache", "monitoring")
 """Folders of a home that a refused command may write to: what runs did and used, and what can be made anew."""
 
 FIRST_NIGHT = date(2011, 10, 28)

@@ -159,7 +159,7 @@ def _listed(name: str, findings: Sequence[RecordedFinding]) -> list[str]:
 
 def _line(finding: Finding) -> str:
     where = " ".join(filter(None, [finding.asset, finding.partition]))
-    figures = {"found": finding.figure, "limit": finding.limit}
+    figures = {"found": finding.figure, "limit" if finding.kind == "check" else "expected": finding.limit}
     said = ", ".join(f"{name} {value}" for name, value in figures.items() if value and value not in finding.summary)
     return f"{where}, {finding.check}: {finding.summary}{f' ({said})' if said else ''}"
 

@@ -1,0 +1,65 @@
+"""The sensor that delivers alerts, so that a night started by the schedule or in the UI reaches somebody."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+
+from athena_assets.errors import AthenaError
+from athena_assets.monitoring.alerting import Knowledge
+from athena_assets.monitoring.delivery import deliver
+from resources.alert_sink import AlertSink
+from resources.outbox import outbox_path
+from resources.settings import Settings
+
+SECONDS = 30
+"""Between two looks: a look reads one small file, and a person needs minutes anyway."""
+
+
+def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor `alerts`. It is on by default: somebody who opens the UI must not have to ask for the alarm."""
+
+    @dg.sensor(
+        name="alerts",
+        description="Tells whoever ATHENA_ALERT_URLS names what went wrong: one alert for each night and root cause.",
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return dg.SkipReason(_look(context, settings))
+
+    return alerts
+
+
+def knowledge_of(graph: BaseAssetGraph) -> Knowledge:
+    """What an asset graph knows about the findings of its assets."""
+
+    @cache
+    def downstream_of(asset: str) -> frozenset[str]:
+        key = dg.AssetKey(asset.split("."))
+        if not graph.has(key):
+            return frozenset()
+        found = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
+        return frozenset(".".join(each.path) for each in found)
+
+    return Knowledge(downstream_of=lambda asset: set(downstream_of(asset)))
+
+
+def _look(context: dg.SensorEvaluationContext, settings: Settings) -> str:
+    if not outbox_path(settings.home).exists():
+        return "nothing has ever been wrong in this home"
+    repository = context.repository_def
+    try:
+        done = deliver(
+            settings.home,
+            AlertSink.of(settings, context.log.warning),
+            knowledge_of(repository.asset_graph) if repository is not None else Knowledge(),
+            remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
+            at=datetime.now(UTC),
+        )
+    except AthenaError as error:
+        return f"not told: {error}"
+    failed = [each for each in done if each.failure]
+    said = f"{len(done) - len(failed)} messages sent"
+    return f"{said}, {len(failed)} failed: {failed[0].failure}" if failed else said
