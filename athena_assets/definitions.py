@@ -161,7 +161,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         asset_checks=checks,
         jobs=[history_job, training_job, night_job],
         schedules=[automation.night_schedule(night_job), automation.training_schedule(training_job)],
-        sensors=[build_alert_sensor(settings)],
+        sensors=[build_alert_sensor(settings, retailer.source)],
         resources=resources,
         executor=dg.in_process_executor,
     )

@@ -103,7 +103,8 @@ def knowledge_here(settings: Settings) -> Knowledge:
         from athena_assets.definitions import build_athena
         from athena_assets.monitoring.automation import knowledge_of
 
-        return knowledge_of(build_athena(settings).definitions.resolve_asset_graph())
+        athena = build_athena(settings)
+        return knowledge_of(athena.definitions.resolve_asset_graph(), athena.retailer.source, settings)
     except Exception as error:
         # Whatever is broken in the home, an alert that knows less is better than none.
         errors.print(f"warning: alerts do not know what is downstream: {error}", markup=False, soft_wrap=True)

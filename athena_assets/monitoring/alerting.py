@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, cast
 
+from athena_assets.impact import Impact
 from athena_assets.lifecycle.model_spec import model_names
 from athena_assets.monitoring.grouping import DownstreamOf, Group, IsMonthly, arrange, causes_of, group_findings
 from athena_assets.monitoring.runbooks import kind_of, runbook_of
@@ -27,8 +28,8 @@ def _of_a_model(asset: str) -> bool:
     return asset.partition(".")[0] in model_names() or asset == "athena train"
 
 
-def _unknown_impact(asset: str) -> str:
-    return ""
+def _unknown_impact(asset: str) -> Impact | None:
+    return None
 
 
 def _why(finding: Finding) -> str:
@@ -43,8 +44,8 @@ class Knowledge:
 
     downstream_of: DownstreamOf = _nothing_downstream
     is_monthly: IsMonthly = _of_a_model
-    impact_of: Callable[[str], str] = _unknown_impact
-    """What depends on an asset (tables, models, owners), as text; '' where that is not known."""
+    impact_of: Callable[[str], Impact | None] = _unknown_impact
+    """What depends on an asset; None where that is not known."""
     mend: Callable[[Finding], str] = _why
     """The command that mends a finding, or that says what does."""
 
@@ -65,7 +66,9 @@ class Alert:
     consequences: tuple[RecordedFinding, ...]
     warnings: tuple[RecordedFinding, ...]
     owners: tuple[str, ...]
-    impact: str
+    """Who owns the roots: who mends."""
+    affected: Mapping[str, tuple[str, ...]]
+    """What is downstream, by sort: models, tables, published files, and their owners."""
     runbook: str
     mend: str
 
@@ -76,7 +79,7 @@ class Alert:
         lines += _listed("warnings beside it", self.warnings)
         facts = {
             "owner": ", ".join(self.owners),
-            "impact": self.impact,
+            **{f"affected {sort}": shortened(names) for sort, names in self.affected.items()},
             "runbook": self.runbook,
             "next": "" if self.resolved_at else self.mend,
             "taken by": self.acknowledged_by or "",
@@ -96,7 +99,7 @@ class Alert:
             "resolved_at": self.resolved_at.isoformat() if self.resolved_at else None,
             "acknowledged_by": self.acknowledged_by,
             "owners": list(self.owners),
-            "impact": self.impact,
+            "affected": {sort: list(names) for sort, names in self.affected.items()},
             "runbook": self.runbook,
             "next": self.mend,
             "roots": [_document(each) for each in self.roots],
@@ -118,6 +121,9 @@ def describe(recorded: RecordedAlert, knowledge: Knowledge) -> Alert:
     group = arrange(recorded.key, recorded.findings, causes)
     first = group.roots[0].finding
     kind = kind_of(first)
+    impacts = [impact for asset in _assets(group.roots) if (impact := knowledge.impact_of(asset)) is not None]
+    # A step's or a command's error names no owner; the table that it concerns has one.
+    owners = [each.finding.owner for each in group.roots] + [impact.tables[0].owner for impact in impacts]
     more = len(group.roots) - 1
     return Alert(
         id=recorded.id,
@@ -131,8 +137,8 @@ def describe(recorded: RecordedAlert, knowledge: Knowledge) -> Alert:
         roots=group.roots,
         consequences=group.consequences,
         warnings=group.warnings,
-        owners=tuple(dict.fromkeys(each.finding.owner for each in group.roots if each.finding.owner)),
-        impact="; ".join(dict.fromkeys(filter(None, (knowledge.impact_of(asset) for asset in _assets(group.roots))))),
+        owners=_unique(owners),
+        affected=_affected(impacts),
         runbook=runbook_of(kind),
         mend=knowledge.mend(first),
     )
@@ -142,6 +148,26 @@ def headline(alert: Alert, claim: Claim) -> str:
     """The one line by which an alert is known."""
     state = {"opened": "", "escalated": "worse: ", "reminder": "still open: ", "resolved": "resolved: "}
     return f"{alert.severity} alert {alert.id}: {state[claim.occasion]}{alert.title}"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:MOST_LISTED])} and {more} more"
+
+
+def _affected(impacts: Sequence[Impact]) -> dict[str, tuple[str, ...]]:
+    sorts = {
+        "models": [f"{each.name} ({each.owner})" for impact in impacts for each in impact.models],
+        "tables": [each.address for impact in impacts for each in impact.tables[1:]],
+        "published": [name for impact in impacts for name in impact.published],
+        "owners": [name for impact in impacts for name in impact.owners],
+    }
+    return {sort: _unique(names) for sort, names in sorts.items() if names}
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _assets(findings: Sequence[RecordedFinding]) -> list[str]:

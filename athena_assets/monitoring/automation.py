@@ -7,8 +7,10 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from athena_assets.errors import AthenaError
+from athena_assets.impact import Impact, ImpactGraph, impact_graph
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import deliver
+from athena_assets.sources.source import Source
 from resources.alert_sink import AlertSink
 from resources.outbox import outbox_path
 from resources.settings import Settings
@@ -17,7 +19,7 @@ SECONDS = 30
 """Between two looks: a look reads one small file, and a person needs minutes anyway."""
 
 
-def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
+def build_alert_sensor(settings: Settings, source: Source) -> dg.SensorDefinition:
     """The sensor `alerts`. It is on by default: somebody who opens the UI must not have to ask for the alarm."""
 
     @dg.sensor(
@@ -27,13 +29,13 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return dg.SkipReason(_look(context, settings))
+        return dg.SkipReason(_look(context, settings, source))
 
     return alerts
 
 
-def knowledge_of(graph: BaseAssetGraph) -> Knowledge:
-    """What an asset graph knows about the findings of its assets."""
+def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings) -> Knowledge:
+    """What is known about the assets of a home's findings: what runs after them, and what depends on their columns."""
 
     @cache
     def downstream_of(asset: str) -> frozenset[str]:
@@ -43,10 +45,21 @@ def knowledge_of(graph: BaseAssetGraph) -> Knowledge:
         found = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(graph)
         return frozenset(".".join(each.path) for each in found)
 
-    return Knowledge(downstream_of=lambda asset: set(downstream_of(asset)))
+    @cache
+    def lineage() -> ImpactGraph:
+        return impact_graph(source, cache=settings.cache)
+
+    def impact_of(asset: str) -> Impact | None:
+        try:
+            return lineage().of(asset)
+        except AthenaError:
+            # No table of the lineage, or a lineage that cannot be read: the alert says less, but it is sent.
+            return None
+
+    return Knowledge(downstream_of=lambda asset: set(downstream_of(asset)), impact_of=impact_of)
 
 
-def _look(context: dg.SensorEvaluationContext, settings: Settings) -> str:
+def _look(context: dg.SensorEvaluationContext, settings: Settings, source: Source) -> str:
     if not outbox_path(settings.home).exists():
         return "nothing has ever been wrong in this home"
     repository = context.repository_def
@@ -54,7 +67,7 @@ def _look(context: dg.SensorEvaluationContext, settings: Settings) -> str:
         done = deliver(
             settings.home,
             AlertSink.of(settings, context.log.warning),
-            knowledge_of(repository.asset_graph) if repository is not None else Knowledge(),
+            knowledge_of(repository.asset_graph, source, settings) if repository is not None else Knowledge(),
             remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
             at=datetime.now(UTC),
         )

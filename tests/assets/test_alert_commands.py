@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from athena_assets.definitions import build_athena
+from checks.contract import load_contract
 from resources.findings import Finding, Findings
 from resources.outbox import outbox_path
 from resources.settings import Settings
@@ -41,6 +42,8 @@ def test_load_when_a_delivery_is_refused_then_one_alert_and_its_end_when_the_rig
     assert refused.err.count("alert 1") == 0, "told again"
     (root,) = told["roots"]  # type: ignore[misc]
     assert (root["asset"], root["partition"], root["rule"]) == ("raw.order_lines", NIGHT, "ColumnsDiffer")
+    assert told["owners"] == [load_contract("raw.order_lines").owner]
+    assert "churn" in str(told["affected"]["models"])  # type: ignore[index]
     file.write_text(right)
     accepted = athena(home, "load", "--night", NIGHT, file)
     assert accepted.code == 0, accepted.err

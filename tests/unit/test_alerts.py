@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from athena_assets.errors import InvalidArgument
+from athena_assets.impact import AffectedModel, AffectedTable, Impact
 from athena_assets.monitoring.alerting import Knowledge, group_with
 from athena_assets.monitoring.delivery import deliver, open_alerts
 from resources.alert_book import LEASE, AlertBook
@@ -23,7 +24,14 @@ PATH = ["raw.order_lines", "orders.order_lines", "features.customer_features", "
 
 KNOWLEDGE = Knowledge(
     downstream_of=lambda asset: set(PATH[PATH.index(asset) + 1 :]) if asset in PATH else set(),
-    impact_of=lambda asset: f"what reads {asset}",
+    impact_of=lambda asset: Impact(
+        asset,
+        (),
+        (AffectedTable(asset, "order-data", ()), AffectedTable("predictions.churn", "retention", ())),
+        (),
+        (AffectedModel("churn", "Grace", "retention", ()),),
+        ("predictions.churn",),
+    ),
     mend=lambda finding: f"athena load --night {finding.partition} FILES",
 )
 
@@ -83,7 +91,10 @@ def test_alert_when_sent_then_it_says_figure_limit_owner_impact_runbook_and_comm
     for said in (
         "found 94.2 %, limit 5.00 %",
         "owner: order-data",
-        f"impact: what reads {PATH[0]}",
+        "affected models: churn (Grace)",
+        "affected tables: predictions.churn\n",
+        "affected published: predictions.churn",
+        "affected owners: Grace, order-data, retention",
         "runbook: docs/runbooks/completeness.md",
         f"next: athena load --night {NIGHT} FILES",
     ):
