@@ -59,7 +59,7 @@ ERRORS = {
         "UnknownVersion",
     ),
     MODEL_GATE: ("NotJudged", "RefusedByGate"),
-    "gate-refused": ("UpstreamUnverified",),
+    "gate-refused": ("NoVerdicts", "UpstreamUnverified"),
     "pins-differ": ("FeaturesChanged", "NightNotOpened", "PinMismatch"),
     "bill-wrong": (
         "ChargedTwice",
