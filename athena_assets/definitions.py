@@ -95,7 +95,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     ]
     history = [build_raw_history(retailer), build_clean_history(retailer)]
     nightly = [
-        build_raw_nights(retailer, nights),
+        build_raw_nights(retailer, nights, [spec.name for spec in models]),
         build_clean_nights(retailer, nights),
         # A check blocks what is directly downstream of its table: all of the intake stands before the opening.
         build_night_pins(retailer, feature_set, models, nights, [*night_keys.values(), history_keys["accounting"]]),

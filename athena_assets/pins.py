@@ -4,7 +4,7 @@ Subjects are `source_snapshot`, `feature_set`, `contracts` and `model:<name>`. T
 current; later runs keep the pins unless they are told to use what is current now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import duckdb
 
@@ -14,6 +14,9 @@ from athena_assets.nights import Night
 SOURCE_SNAPSHOT = "source_snapshot"
 FEATURE_SET = "feature_set"
 CONTRACTS = "contracts"
+
+USE_CURRENT = "athena/current"
+"""Run tag of `athena night --current`: make the night anew with what is current now."""
 
 
 class NightNotOpened(AthenaError):
@@ -50,19 +53,42 @@ def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok
     return {str(subject): str(version) for subject, version in rows}
 
 
+def pinned_snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[Night, str]]:
+    """The source snapshot of every night that has been opened."""
+    if not _exists(connection, "ops", "night_pins"):
+        return []
+    rows = connection.execute(
+        "SELECT night, version FROM ops.night_pins WHERE subject = $subject", {"subject": SOURCE_SNAPSHOT}
+    ).fetchall()
+    return [(Night(night), str(version)) for night, version in rows]
+
+
 def was_published(connection: duckdb.DuckDBPyConnection, model: str, night: Night) -> bool:
     """Whether the model's predictions of the night have been published."""
-    # The table is made by the first publication; asking for what is not there would end the caller's transaction.
-    tables = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = 'predictions' AND table_name = $model",
-        {"model": model},
-    ).fetchall()
-    if not tables:
+    if not _exists(connection, "predictions", model):
         return False
     ((rows,),) = connection.execute(
         f"SELECT count(*) FROM predictions.{model} WHERE night = $night", {"night": night.day}
     ).fetchall()
     return bool(rows)
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether a table has been made; asking for what is not there would end the caller's transaction."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = $schema AND table_name = $table",
+            {"schema": schema, "table": table},
+        ).fetchall()
+    )
+
+
+def refuse_other_deliveries(
+    connection: duckdb.DuckDBPyConnection, night: Night, *, models: Iterable[str], snapshot: str
+) -> None:
+    """Refuse to make a published night from other deliveries than it was published from; raises `PinMismatch`."""
+    if all(was_published(connection, model, night) for model in models):
+        need_pin(read_pins(connection, night), SOURCE_SNAPSHOT, snapshot, night)
 
 
 def need_pin(pins: Mapping[str, str], subject: str, current: str, night: Night) -> None:

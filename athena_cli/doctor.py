@@ -80,7 +80,7 @@ def _deliveries(workplace: Workplace) -> str:
     deliveries = workplace.landing.deliveries(workplace.source.name)
     for delivery in deliveries:
         for file in delivery.files:
-            workplace.landing.verified(file)
+            workplace.landing.verified(delivery, file)
     return f"{len(deliveries)}, every file as registered"
 
 

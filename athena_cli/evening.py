@@ -7,7 +7,7 @@ import typer
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
-from athena_assets.sources.assets import snapshot_of
+from athena_assets.sources.deliveries import snapshot_of
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source
 from athena_cli.nights import run_night
@@ -47,7 +47,11 @@ def run(
         if night.key not in published:
             run_night(workplace, night)
             worked = True
-    if not worked:
+    outdated = workplace.outdated_nights()
+    if outdated:
+        again = " && ".join(f"athena night {night} --current" for night in outdated)
+        telling.print(f"published from deliveries that no longer count; to make it anew: {again}", markup=False)
+    elif not worked:
         telling.print("nothing to do: every delivered night is published", markup=False)
     summary = evening_summary(workplace)
     if as_json:

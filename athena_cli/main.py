@@ -5,7 +5,7 @@ import sys
 import typer
 
 from athena_assets.errors import AthenaError
-from athena_cli import alerts, contracts, doctor, evening, explore, models, nights, sources, training, ui
+from athena_cli import alerts, contracts, deliveries, doctor, evening, explore, models, nights, sources, training, ui
 from athena_cli.output import print_error
 from athena_cli.telling import LOAD, NIGHT, RUN, TRAIN, as_named, telling
 
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command("run")(telling(RUN, evening.run))
 app.command("simulate")(sources.simulate)
 app.command("load")(telling(LOAD, sources.load))
+app.command("deliveries")(deliveries.deliveries)
+app.command("withdraw")(deliveries.withdraw)
 app.command("night")(telling(NIGHT, nights.night))
 app.command("train")(telling(TRAIN, training.train))
 app.command("backtest")(training.backtest)

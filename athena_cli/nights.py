@@ -6,7 +6,7 @@ import typer
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
-from athena_assets.opening.assets import USE_CURRENT
+from athena_assets.pins import USE_CURRENT
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.summary import night_summary
 from athena_cli.workplace import Workplace, here

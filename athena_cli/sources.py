@@ -1,6 +1,7 @@
 """`athena simulate` and `athena load`: deliveries into the landing zone of a home."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -13,14 +14,13 @@ from athena_assets.nights import Night
 from athena_assets.orders.preview import preview
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.sources.errors import AlreadyDelivered, DeliveryChanged
-from athena_assets.sources.files import sha256_of
-from athena_assets.sources.inspection import tables_of
+from athena_assets.sources.errors import AlreadyDelivered
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
+from athena_cli.replacing import kind_and_night, may_begin_anew, next_commands, replaced_delivery
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
 
@@ -120,6 +120,9 @@ def load(
     first_night: Annotated[
         str | None, typer.Option(help="First night to run as a night; default: the last one of a bulk file.")
     ] = None,
+    replaces: Annotated[
+        str | None, typer.Option(help="Id of a wrong delivery, in whose place these files come (athena deliveries).")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Say what would happen, write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
@@ -127,9 +130,11 @@ def load(
     settings = load_settings()
     declared = declared_source(settings, source, mapping)
     if check:
-        _preview(settings, declared, files, night, as_json)
+        _preview(settings, declared, files, night, replaces, as_json)
         return
-    landed = register_files(settings, declared, files, night=night, first_night=first_night, mapping=mapping)
+    landed = register_files(
+        settings, declared, files, night=night, first_night=first_night, mapping=mapping, replaces=replaces
+    )
     if as_json:
         print_json(landed.delivery.model_dump(mode="json"))
         return
@@ -137,6 +142,9 @@ def load(
         console.print(landed.taken, markup=False)
     for line in (_described(landed.delivery), *landed.delivery.unread_columns):
         console.print(line, markup=False, soft_wrap=True)
+    if replaces is not None:
+        console.print(f"it stands in the place of {replaces}", markup=False, soft_wrap=True)
+        console.print(f"next: {next_commands(settings, landed.delivery)}", markup=False, soft_wrap=True)
 
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
@@ -172,34 +180,33 @@ def register_files(
     night: str | None = None,
     first_night: str | None = None,
     mapping: Path | None = None,
+    replaces: str | None = None,
     known_ok: bool = False,
 ) -> Landed:
     """Register one delivery in the source's home, which another retailer's makes room for.
 
+    replaces: id of the delivery that it replaces; `night` may then be left out.
     known_ok: a delivery that the home has already is returned, and the home stays taken; else it is an error
     (`AlreadyDelivered`), and the other retailer's home is put back.
     """
     home, now = settings.home, retailers_now(source.timezone)
     landing = Landing.of(home)
-    of_night = Night.parse(night) if night is not None else None
-    first = Night.parse(first_night) if first_night is not None else None
-    if of_night is not None and of_night.as_of > now:
+    said, first = (Night.parse(day) if day is not None else None for day in (night, first_night))
+    if said is not None and said.as_of > now:
         raise InvalidArgument(
-            f"the night {of_night.key} is not over yet",
+            f"the night {said.key} is not over yet",
             expected=f"a night up to {Night.of_as_of(now).key}, yesterday by the retailer's clock",
-            found=of_night.key,
+            found=said.key,
             next_command=f"load it once it is over, or name the night that {files[0].name} is of",
         )
     with home_of(home, source.name) as taken:
-        _refuse_overwritten(landing, source, files)
+        replaced = replaced_delivery(landing, replaces) if replaces is not None else None
+        kind, of_night = kind_and_night(said, replaced)
+        anew = may_begin_anew(settings, landing, kind, replaced)
         new = True
         try:
             delivery = landing.register(
-                source,
-                files,
-                kind="nightly" if night is not None else "bulk",
-                registered_at=now,
-                last_night=of_night,
+                source, files, kind=kind, registered_at=now, last_night=of_night, replaces=replaces
             )
         except AlreadyDelivered as error:
             # Without a record, a command was stopped after the manifest: the record is all that is missing.
@@ -211,8 +218,11 @@ def register_files(
             kept = home / "mappings" / f"{source.name}.yaml"
             kept.parent.mkdir(parents=True, exist_ok=True)
             replace_text(kept, mapping.read_text(encoding="utf-8"))
-        if read_home(home) is None:
+        record = read_home(home)
+        if record is None:
             write_home(home, HomeRecord(source.name, _first_night(delivery, first)))
+        elif anew and new and (first is not None or replaced is None or record.first_night == replaced.last_night):
+            write_home(home, replace(record, first_night=_first_night(delivery, first)))
     return Landed(delivery, taken, new)
 
 
@@ -230,23 +240,6 @@ def _first_night(delivery: Delivery, wanted: Night | None) -> date:
     return wanted.day
 
 
-def _refuse_overwritten(landing: Landing, source: Source, files: list[Path]) -> None:
-    """Refuse a file whose name and folder an earlier delivery is read from, and whose content is another.
-
-    Registered, it would leave the earlier delivery without its rows. Raises `DeliveryChanged`.
-    """
-    registered = {file.path: file for delivery in landing.deliveries(source.name) for file in delivery.files}
-    for _, path in tables_of(source, files):
-        known = registered.get(str(path.resolve()))
-        if known is not None and known.sha256 != sha256_of(path):
-            raise DeliveryChanged(
-                f"{path.name} was delivered before with other content, and those rows are read from it",
-                expected=f"the registered content (SHA-256 {known.sha256[:16]}...) at {path.resolve()}",
-                found=f"{path.stat().st_size:,} other bytes",
-                next_command="put the registered file back, and load the new content under a name of its own",
-            )
-
-
 def _described(delivery: Delivery) -> str:
     rows, landed = sum(file.rows for file in delivery.files), sum(file.rows_to_land for file in delivery.files)
     own = f", {landed:,} of them of the night itself" if landed != rows else ""
@@ -257,14 +250,20 @@ def _described(delivery: Delivery) -> str:
     )
 
 
-def _preview(settings: Settings, source: Source, files: list[Path], night: str | None, as_json: bool) -> None:
+def _preview(
+    settings: Settings, source: Source, files: list[Path], night: str | None, replaces: str | None, as_json: bool
+) -> None:
+    landing = Landing.of(settings.home)
+    replaced = replaced_delivery(landing, replaces) if replaces is not None else None
+    kind, of_night = kind_and_night(Night.parse(night) if night is not None else None, replaced)
     found = preview(
         source,
         files,
-        kind="nightly" if night is not None else "bulk",
+        kind=kind,
         registered_at=retailers_now(source.timezone),
-        landing=Landing.of(settings.home),
-        last_night=Night.parse(night) if night is not None else None,
+        landing=landing,
+        last_night=of_night,
+        replaces=replaces,
     )
     if as_json:
         print_json(found.as_json())

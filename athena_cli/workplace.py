@@ -12,6 +12,10 @@ import duckdb
 
 from athena_assets.errors import AthenaError
 from athena_assets.impact import ImpactGraph, impact_graph
+from athena_assets.lifecycle.model_spec import model_names
+from athena_assets.nights import Night
+from athena_assets.orders.continuity import outdated_nights
+from athena_assets.pins import was_published
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.landing import Landing
@@ -102,6 +106,17 @@ class Workplace:
                     next_command="athena run, with the --source of this home",
                 )
             yield connection
+
+    def outdated_nights(self) -> dict[str, bool]:
+        """Nights that were opened while other deliveries counted than today, in order; whether each was published."""
+        if not self.settings.warehouse_path.exists():
+            return {}
+        deliveries, models = self.landing.deliveries(self.record.source), model_names()
+        with self.warehouse.read() as connection:
+            return {
+                night: all(was_published(connection, model, Night.parse(night)) for model in models)
+                for night in outdated_nights(connection, deliveries)
+            }
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse; none where it, or a table of the question, has not been made yet."""

@@ -18,7 +18,7 @@ from athena_assets.lifecycle.training_run import ARTIFACT, REPORT, code_version,
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
-from athena_assets.orders.continuity import refuse_gaps
+from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
@@ -99,12 +99,11 @@ def _training_set(
     ) -> dg.MaterializeResult:
         as_of = training_as_of(context.partition_key)
         cutoff = Night.of_as_of(as_of).cutoff
-        history = [delivery.delivery_id for delivery in retailer.history_in(landing)]
+        deliveries, until = landing.deliveries(retailer.source.name), Night(as_of.date())
         month = {"month": context.partition_key}
         with warehouse.write() as connection:
-            refuse_gaps(
-                connection, bulk_deliveries=history, first_night=retailer.first_night, until=Night(as_of.date())
-            )
+            refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=until)
+            refuse_outdated(connection, deliveries=deliveries, before=until)
             days = snapshot_days(connection, spec, as_of)
             ensure_table(connection, contract)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)

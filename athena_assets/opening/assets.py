@@ -8,10 +8,10 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.nights import Night
 from athena_assets.opening.versions import current_versions
-from athena_assets.orders.continuity import refuse_gaps
-from athena_assets.pins import SOURCE_SNAPSHOT, need_pin, pins_to_write, read_pins, was_published
+from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
+from athena_assets.pins import SOURCE_SNAPSHOT, USE_CURRENT, need_pin, pins_to_write, read_pins, was_published
 from athena_assets.retailer import Retailer
-from athena_assets.sources.assets import snapshot_of
+from athena_assets.sources.deliveries import snapshot_until
 from athena_assets.sources.landing import Landing
 from checks.contract import load_contract
 from resources.registry import ModelRegistry, NoChampion
@@ -21,8 +21,6 @@ from resources.warehouse import Warehouse, replace_rows
 
 GROUP = "opening"
 VERSION = "1"
-USE_CURRENT = "athena/current"
-"""Run tag of `athena night --current`: make the night anew with what is current now."""
 
 
 def build_night_pins(
@@ -52,12 +50,13 @@ def build_night_pins(
         registry: dg.ResourceParam[ModelRegistry],
     ) -> dg.MaterializeResult:
         night = Night.parse(context.partition_key)
-        deliveries = [d for d in landing.deliveries(retailer.source.name) if d.first_night <= night.day]
-        history = [delivery.delivery_id for delivery in retailer.history_in(landing)]
-        current = current_versions(snapshot_of(deliveries), feature_set.version, _champions(registry, models))
+        deliveries = landing.deliveries(retailer.source.name)
+        snapshot = snapshot_until(deliveries, night)
+        current = current_versions(snapshot, feature_set.version, _champions(registry, models))
         with warehouse.write() as connection:
             ensure_table(connection, contract)
-            refuse_gaps(connection, bulk_deliveries=history, first_night=retailer.first_night, until=night.plus(1))
+            refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=night.plus(1))
+            refuse_outdated(connection, deliveries=deliveries, before=night)
             pinned = read_pins(connection, night, missing_ok=True)
             # Pins bind what was published; a night that never got that far is opened anew.
             published = all(was_published(connection, spec.name, night) for spec in models)

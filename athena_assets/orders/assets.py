@@ -10,10 +10,9 @@ from athena_assets.contracts import clean_contracts, known_columns
 from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements
-from athena_assets.orders.continuity import refuse_gaps
+from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
 from athena_assets.retailer import Retailer
-from athena_assets.sources.assets import snapshot_of
-from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.deliveries import Delivery, snapshot_of
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
 from resources.settings import Settings
@@ -56,15 +55,12 @@ def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> d
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
-        deliveries = landing.covering(retailer.source.name, night)
+        deliveries = landing.deliveries(retailer.source.name)
         with warehouse.read() as connection:
-            refuse_gaps(
-                connection,
-                bulk_deliveries=[delivery.delivery_id for delivery in retailer.history_in(landing)],
-                first_night=retailer.first_night,
-                until=night,
-            )
-        yield from _clean(context, warehouse, settings, retailer, contracts, Scope.of_night(night), deliveries)
+            refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=night)
+            refuse_outdated(connection, deliveries=deliveries, before=night)
+        covering = landing.covering(retailer.source.name, night)
+        yield from _clean(context, warehouse, settings, retailer, contracts, Scope.of_night(night), covering)
 
     return clean_night
 

@@ -74,11 +74,13 @@ def preview(
     registered_at: datetime,
     landing: Landing | None = None,
     last_night: Night | None = None,
+    replaces: str | None = None,
 ) -> Preview:
     """Judge a delivery as loading it would, in memory.
 
     The totals are those of the order lines, where every retailer's money is. A delivery that would be refused
-    raises the error of its refusal (see `Landing.register`), with `landing` also for files delivered before.
+    raises the error of its refusal (see `Landing.register`), with `landing` also for files delivered before and for
+    the delivery that it should replace.
     Lines that earlier nights have brought are told apart only when the night runs, against the warehouse.
     """
     night = last_night.day if kind == "nightly" and last_night is not None else None
@@ -86,7 +88,7 @@ def preview(
     pairs = [(table, path.resolve(), sha256_of(path)) for table, path in tables_of(source, paths)]
     if landing is not None:
         identity = delivery_id_of(source.name, kind, night, ((table, sha) for table, _, sha in pairs))
-        landing.refuse_repeated(source, identity, pairs, night)
+        landing.refuse_unregistrable(source, identity, pairs, kind, night, replaces=replaces)
     with TemporaryDirectory() as folder, duckdb.connect(config={"threads": 2}) as connection:
         files = [
             inspect_file(connection, source, table, path, staging=Path(folder), kind=kind, until=until, sha256=sha)

@@ -7,10 +7,11 @@ import duckdb
 
 from athena_assets.contracts import raw_contracts
 from athena_assets.nights import Night
+from athena_assets.pins import USE_CURRENT, refuse_other_deliveries
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import read_aliases, with_accepted
 from athena_assets.sources.corrections import Corrections, corrections
-from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.deliveries import Delivery, snapshot_of, snapshot_until
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
 from checks.contract import Contract
@@ -54,8 +55,12 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
     return land_history
 
 
-def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """`raw.<table>`: one partition per night, from every delivery that covers it."""
+def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition, models: Sequence[str]) -> dg.AssetsDefinition:
+    """`raw.<table>`: one partition per night, from every delivery that covers it.
+
+    A night of which all the models have been published is landed from the deliveries it was published from, or not
+    at all: its rows stay what was published until somebody says `--current`.
+    """
     contracts = raw_contracts(retailer)
     specs = [
         table_spec(contract, group=GROUP, stage="pipeline", code_version=VERSION, partitions_def=nights)
@@ -71,6 +76,10 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
+        if context.run.tags.get(USE_CURRENT) != "true":
+            snapshot = snapshot_until(landing.deliveries(retailer.source.name), night)
+            with warehouse.get_connection() as connection:
+                refuse_other_deliveries(connection, night, models=models, snapshot=snapshot)
         covering = landing.covering(retailer.source.name, night)
         yield from _land(
             context,
@@ -164,10 +173,3 @@ def _rewritten(
             selects = landing.raw_selects(connection, source, delivery, table)
             return corrections(connection, table, selects, Night(delivery.last_night))
     return None
-
-
-def snapshot_of(deliveries: Sequence[Delivery]) -> str:
-    """One name for a set of deliveries, whatever their order; a delivery's id is made of its content."""
-    import hashlib
-
-    return hashlib.sha256("\n".join(sorted(d.delivery_id for d in deliveries)).encode()).hexdigest()[:16]

@@ -1,13 +1,15 @@
 """The manifest of a delivery: which files came, for which nights, with what in them."""
 
 import hashlib
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from athena_assets.nights import Night
 from athena_assets.sources.errors import ManifestDamaged
 from athena_assets.sources.source import DeliveredAs, DeliveryKind
 
@@ -50,7 +52,10 @@ class DeliveredFile(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One delivery, as its manifest states it. Nights are inclusive."""
+    """One delivery, as its manifest states it. Nights are inclusive.
+
+    `replaces` is the id of the delivery in whose place it came.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,6 +66,17 @@ class Delivery(BaseModel):
     last_night: date
     registered_at: datetime
     files: tuple[DeliveredFile, ...]
+    replaces: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its files."""
+        return sum(file.rows for file in self.files)
+
+    def replacing_command(self, files: Sequence[Path | str]) -> str:
+        """The command that puts corrected files in its place, as one types it."""
+        night = f" --night {self.last_night}" if self.kind == "nightly" else ""
+        return f"athena load{night} --replaces {self.delivery_id} {shlex.join(map(str, files))}"
 
     def files_of(self, table: str) -> tuple[DeliveredFile, ...]:
         """The files of one raw table, in reading order."""
@@ -100,12 +116,27 @@ def read_manifest(path: Path) -> Delivery:
     try:
         return Delivery.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise ManifestDamaged(
-            f"manifest {path.name} cannot be read",
-            expected="a manifest that athena load wrote",
-            found=str(error).splitlines()[0],
-            next_command=f"remove {path} and load the delivery again",
-        ) from None
+        raise unreadable_manifest(path, error, f"remove {path} and load the delivery again") from None
+
+
+def unreadable_manifest(path: Path, error: Exception, next_command: str) -> ManifestDamaged:
+    """The error of a manifest that is none."""
+    return ManifestDamaged(
+        f"manifest {path.name} cannot be read",
+        expected="a manifest that athena load wrote",
+        found=str(error).splitlines()[0],
+        next_command=next_command,
+    )
+
+
+def snapshot_of(deliveries: Iterable[Delivery]) -> str:
+    """One name for a set of deliveries, whatever their order; a delivery's id is made of its content."""
+    return hashlib.sha256("\n".join(sorted(each.delivery_id for each in deliveries)).encode()).hexdigest()[:16]
+
+
+def snapshot_until(deliveries: Iterable[Delivery], night: Night) -> str:
+    """One name for everything that a night can see."""
+    return snapshot_of([each for each in deliveries if each.first_night <= night.day])
 
 
 def delivery_id_of(source: str, kind: DeliveryKind, night: date | None, files: Iterable[tuple[str, str]]) -> str:

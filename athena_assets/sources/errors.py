@@ -43,6 +43,10 @@ class DeliveryChanged(SourceError):
     """A registered file is no longer the one that was registered."""
 
 
+class NotAReplacement(SourceError):
+    """The files cannot stand in the place of the delivery that they should replace."""
+
+
 class UnknownDelivery(SourceError):
     """No such delivery, or no delivery covers the night."""
 

@@ -1,10 +1,11 @@
 """The landing zone `<home>/landing/`: what was delivered, when, and proof that it is still the same.
 
-    deliveries/<delivery_id>.json   one manifest per delivery, written last and atomically
+    deliveries/, retired/           the manifests (manifests.py)
     converted/<sha256>.parquet|csv  what is read in place of an xlsx or of text in another encoding
 
 A delivered file stays where it is; its manifest holds its SHA-256, and nothing is read from it that does
-not match. A delivery exists when its manifest does: whatever fails before leaves nothing that is read.
+not match. A delivery exists when its manifest does, which is written last: whatever fails before leaves nothing
+that is read.
 """
 
 import os
@@ -18,18 +19,13 @@ from pathlib import Path
 import duckdb
 
 from athena_assets.nights import Night
-from athena_assets.sources.deliveries import DeliveredFile, Delivery, delivery_id_of, read_manifest
-from athena_assets.sources.errors import (
-    AlreadyDelivered,
-    DeliveryChanged,
-    LandingFailed,
-    UnknownDelivery,
-    UnreadableFile,
-)
+from athena_assets.sources.deliveries import DeliveredFile, Delivery, delivery_id_of
+from athena_assets.sources.errors import DeliveryChanged, LandingFailed, UnknownDelivery, UnreadableFile
 from athena_assets.sources.files import ReadableFile, sha256_of, shape_of
 from athena_assets.sources.inspection import InspectedFile, inspect_file, tables_of
+from athena_assets.sources.manifests import Manifests
+from athena_assets.sources.repeats import DeliveredContent, refuse_overwritten, refuse_repeated, refuse_unlike
 from athena_assets.sources.source import DeliveryKind, RawSelect, Source
-from athena_assets.sources.tables import RAW_TABLES
 
 
 @dataclass(frozen=True)
@@ -44,15 +40,13 @@ class Landing:
         return cls(home / "landing")
 
     @property
-    def _manifests(self) -> Path:
-        return self.root / "deliveries"
+    def manifests(self) -> Manifests:
+        """What is registered, and what no longer counts."""
+        return Manifests(self.root)
 
     def deliveries(self, source: str | None = None) -> tuple[Delivery, ...]:
         """Every delivery (of one source), bulk before nightly, by night; raises `ManifestDamaged`."""
-        if not self._manifests.is_dir():
-            return ()
-        found = [read_manifest(path) for path in sorted(self._manifests.glob("*.json"))]
-        chosen = [delivery for delivery in found if source in (None, delivery.source)]
+        chosen = [delivery for delivery in self.manifests.registered() if source in (None, delivery.source)]
         return tuple(sorted(chosen, key=lambda d: (d.kind, d.first_night, d.last_night, d.delivery_id)))
 
     def bulk(self, source: str) -> tuple[Delivery, ...]:
@@ -87,13 +81,17 @@ class Landing:
         registered_at: datetime,
         first_night: Night | None = None,
         last_night: Night | None = None,
+        replaces: str | None = None,
     ) -> Delivery:
         """Inspect the files of one delivery and record it; either all of it is recorded or nothing.
 
         A nightly delivery needs its night (`last_night`). A bulk delivery's nights are, unless given, those
         of its first row and of its last one that is not after the day of `registered_at` (business-local).
+        With `replaces`, the delivery of that id is retired in the same step; said again, it is done already.
 
-        Raises the errors of `inspect_file`, and `AlreadyDelivered` for a file that was registered before.
+        Raises the errors of `inspect_file`, `AlreadyDelivered` for a file that was registered before,
+        `DeliveryChanged` for one that a registered delivery is read from; about a delivery to replace
+        `UnknownDelivery` and `NotAReplacement`.
         """
         if kind == "nightly" and last_night is None:
             raise UnknownDelivery(
@@ -105,7 +103,9 @@ class Landing:
         night = last_night.day if kind == "nightly" and last_night is not None else None
         pairs = [(table, path.resolve(), sha256_of(path)) for table, path in tables_of(source, paths)]
         identity = delivery_id_of(source.name, kind, night, ((table, sha) for table, _, sha in pairs))
-        self.refuse_repeated(source, identity, pairs, night)
+        if replaces is not None and (done := self._replaced_already(replaces, identity)) is not None:
+            return done
+        self.refuse_unregistrable(source, identity, pairs, kind, night, replaces=replaces)
         with self._staging(identity) as staging, duckdb.connect(config={"threads": 2}) as connection:
             files = [
                 inspect_file(
@@ -129,18 +129,20 @@ class Landing:
                 last_night=last,
                 registered_at=registered_at,
                 files=tuple(self._delivered(files)),
+                replaces=replaces,
             )
-            self._keep(staging, delivery)
+            self._keep_conversions(staging)
+            self.manifests.register(delivery, staging)
         return delivery
 
-    def verified(self, file: DeliveredFile) -> Path:
+    def verified(self, delivery: Delivery, file: DeliveredFile) -> Path:
         """The path to read a registered file from; raises `DeliveryChanged` when its bytes are others."""
         for path, sha in self._paths(file):
             if not path.is_file():
-                raise _changed(path, sha, "no such file")
+                raise _changed(delivery, path, sha, "no such file")
             found = sha256_of(path)
             if found != sha:
-                raise _changed(path, sha, f"SHA-256 {found[:16]}...")
+                raise _changed(delivery, path, sha, f"SHA-256 {found[:16]}...")
         return self._paths(file)[-1][0]
 
     def raw_selects(
@@ -152,7 +154,7 @@ class Landing:
         """
         selects = []
         for file in delivery.files_of(table):
-            path = self.verified(file)
+            path = self.verified(delivery, file)
             suffix = "parquet" if path.suffix == ".parquet" else "csv"
             readable = ReadableFile(path, suffix, source.mapping.tables[table].delimiter)
             name = Path(file.path).name
@@ -212,53 +214,43 @@ class Landing:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _keep(self, staging: Path, delivery: Delivery) -> None:
-        """Move conversions into place, then the manifest: the last step makes the delivery exist."""
+    def _keep_conversions(self, staging: Path) -> None:
+        """Move conversions to where the manifest will name them."""
         if staging.is_dir():
             (self.root / "converted").mkdir(parents=True, exist_ok=True)
             for path in sorted(staging.iterdir()):
                 os.replace(path, self.root / "converted" / path.name)
-        self._manifests.mkdir(parents=True, exist_ok=True)
-        staging.mkdir(parents=True, exist_ok=True)
-        written = staging / "manifest.json"
-        with written.open("w", encoding="utf-8") as file:
-            file.write(delivery.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(written, self._manifests / f"{delivery.delivery_id}.json")
 
-    def refuse_repeated(
-        self, source: Source, identity: str, pairs: Sequence[tuple[str, Path, str]], night: date | None
+    def refuse_unregistrable(
+        self,
+        source: Source,
+        identity: str,
+        files: Sequence[DeliveredContent],
+        kind: DeliveryKind,
+        night: date | None,
+        *,
+        replaces: str | None = None,
     ) -> None:
-        """Raise `AlreadyDelivered` when a file, `(table, path, sha256)`, or the night was registered before.
+        """Refuse what came before, for all deliveries but the one that is replaced; raises as `register` does."""
+        if replaces is not None:
+            refuse_unlike(self.manifests.need_registered(replaces), identity, kind, night)
+        earlier = [each for each in self.deliveries(source.name) if each.delivery_id != replaces]
+        refuse_overwritten(earlier, files)
+        refuse_repeated(source, earlier, identity, files, night)
 
-        Reference tables, empty files and nightly full extracts may come with the same bytes again: nothing in them
-        counts twice.
-        """
-        earlier = self.deliveries(source.name)
-        kind: DeliveryKind = "bulk" if night is None else "nightly"
-        for delivery in earlier:
-            known = {f.sha256 for f in delivery.files if f.rows and RAW_TABLES[f.table].event_column}
-            repeated = [
-                path for table, path, sha in pairs if sha in known and not source.repeats_earlier_nights(table, kind)
-            ]
-            if delivery.delivery_id == identity or repeated:
-                raise AlreadyDelivered(
-                    f"{(repeated or [pairs[0][1]])[0].name} was delivered before",
-                    delivery_id=delivery.delivery_id,
-                    expected="content that no earlier delivery brought",
-                    found=f"delivery {delivery.delivery_id}, registered at {delivery.registered_at.isoformat()}, "
-                    f"nights {delivery.first_night} to {delivery.last_night}",
-                    next_command="nothing to do: its rows are already there",
-                )
-            if night is not None and delivery.kind == "nightly" and delivery.covers(night):
-                raise AlreadyDelivered(
-                    f"night {night} of {source.name} was delivered before, with other content",
-                    delivery_id=delivery.delivery_id,
-                    expected="one delivery per night; later facts come with a later night",
-                    found=f"delivery {delivery.delivery_id}",
-                    next_command="deliver the corrected rows with the next night",
-                )
+    def _replaced_already(self, replaces: str, identity: str) -> Delivery | None:
+        """The delivery of these very files where it has taken that place before: a command may be run again."""
+        found = self.manifests.find(replaces)
+        if isinstance(found, Delivery) or found.replaced_by != identity:
+            return None
+        return next((each for each in self.deliveries() if each.delivery_id == identity), None)
+
+    def withdraw(self, delivery_id: str, *, at: datetime) -> Delivery:
+        """Retire a delivery without another in its place; raises `UnknownDelivery`."""
+        delivery = self.manifests.need_registered(delivery_id)
+        with self._staging(delivery_id) as staging:
+            self.manifests.withdraw(delivery, staging, at=at)
+        return delivery
 
     def _nothing(self, source: str, what: str, expected: str) -> UnknownDelivery:
         spans = [f"{d.kind} {d.first_night} to {d.last_night}" for d in self.deliveries(source)]
@@ -294,10 +286,11 @@ def nights_of(
     return first, (last_night.day if last_night is not None else max(lasts))
 
 
-def _changed(path: Path, sha: str, found: str) -> DeliveryChanged:
+def _changed(delivery: Delivery, path: Path, sha: str, found: str) -> DeliveryChanged:
     return DeliveryChanged(
         f"{path.name} is no longer the file that was registered",
         expected=f"SHA-256 {sha[:16]}... at {path}",
         found=found,
-        next_command="put the registered file back, or load the changed one as a delivery of its own",
+        next_command="put the registered file back; if the changed one is the corrected one, "
+        + delivery.replacing_command(["FILES"]),
     )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.conftest import Command, Shop
 
 COMMANDS = (
-    "run", "simulate", "load", "night", "train", "backtest", "models", "features", "contracts", "doctor", "ui",
+    "run", "simulate", "load", "deliveries", "withdraw", "night",
+    "train", "backtest", "models", "features", "contracts", "doctor", "ui",
 )  # fmt: skip
 NIGHT = "2011-10-28"
 WRONG = {

@@ -137,10 +137,10 @@ def test_changed_conversion_is_not_read(tmp_path: Path, landing: Landing) -> Non
     delivery = bulk(landing, path)
     assert delivery.files[0].read_from is not None
     converted = landing.root / delivery.files[0].read_from
-    assert landing.verified(delivery.files[0]) == converted
+    assert landing.verified(delivery, delivery.files[0]) == converted
     converted.write_text(converted.read_text().replace("2.55", "9.55"))
     with pytest.raises(DeliveryChanged):
-        landing.verified(delivery.files[0])
+        landing.verified(delivery, delivery.files[0])
 
 
 def test_failure_before_the_manifest_leaves_no_delivery(

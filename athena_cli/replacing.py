@@ -1,0 +1,51 @@
+"""What a delivery that comes in another one's place means for its home, and for the nights that saw the other one."""
+
+from athena_assets.errors import AthenaError
+from athena_assets.nights import Night
+from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.landing import Landing
+from athena_assets.sources.source import DeliveryKind
+from athena_cli.workplace import Workplace
+from resources.home import read_home
+from resources.settings import Settings
+
+
+def replaced_delivery(landing: Landing, delivery_id: str) -> Delivery:
+    """The delivery to replace, also where it has been replaced already; raises `UnknownDelivery`."""
+    found = landing.manifests.find(delivery_id)
+    return found if isinstance(found, Delivery) else found.delivery
+
+
+def kind_and_night(night: Night | None, replaced: Delivery | None) -> tuple[DeliveryKind, Night | None]:
+    """Kind and night of a delivery: those said, else those of the delivery that it replaces."""
+    if night is None and replaced is not None and replaced.kind == "nightly":
+        return "nightly", Night(replaced.last_night)
+    return ("bulk", None) if night is None else ("nightly", night)
+
+
+def may_begin_anew(settings: Settings, landing: Landing, kind: DeliveryKind, replaced: Delivery | None) -> bool:
+    """Whether the first night of a home that has one may still follow from the history that is now delivered.
+
+    It may where the history comes in another one's place, or as the home's only delivery, and no night has been landed:
+    a night that has its rows stays the first.
+    """
+    record = read_home(settings.home)
+    if record is None or kind != "bulk" or (replaced is None and landing.deliveries(record.source)):
+        return False
+    ask = Workplace(settings).ask
+    return not (ask("SELECT 1 FROM orders.accounting LIMIT 1") or ask("SELECT 1 FROM raw.order_lines LIMIT 1"))
+
+
+def next_commands(settings: Settings, delivery: Delivery) -> str:
+    """What brings the home up to date with a delivery that came in another one's place, as one line of shell."""
+    place = Workplace(settings)
+    try:
+        outdated = place.outdated_nights()
+    except AthenaError:
+        # A night is running, or there is no warehouse: the nights tell by themselves once they are run.
+        outdated = {}
+    commands = [f"athena night {night}{' --current' if published else ''}" for night, published in outdated.items()]
+    if delivery.kind == "bulk":
+        return " && ".join([f"athena run --source {delivery.source}", *commands])
+    own = f"athena night {delivery.last_night}"
+    return " && ".join(commands if delivery.last_night.isoformat() in outdated else [own, *commands])
