@@ -48,7 +48,8 @@ class Compiler:
         return f"WITH {ctes}\nSELECT\n    {select}\nFROM population\n{join}\nORDER BY population.customer_id\n"
 
     def _base_text(self, table: str) -> str:
-        return self._bases[table].text(corrected=table in self._corrected)
+        sources = {self._bases[name].source for name in self._corrected}
+        return self._bases[table].text(corrected=self._bases[table].source in sources)
 
     def _group(self, table: str, aggregates: Mapping[str, str], restrict: bool) -> str:
         columns = ",\n    ".join(f"{call} AS {alias}" for call, alias in aggregates.items())

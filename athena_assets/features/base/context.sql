@@ -1,7 +1,7 @@
 /* ---
 table: context
 source: orders.all_orders
-version_key: null
+version_key: order_id
 grain: one row, the same for every customer
 columns:
   as_of_date: the day that begins at as_of

@@ -1,7 +1,8 @@
 /* ---
 name: days_since_registration
 description: >-
-  Calendar days from registration (the first order, where the retailer keeps no register) to as_of.
+  Calendar days from registration (the first order, where the retailer keeps no register), as last
+  known, to as_of.
 table: customers
 dtype: INTEGER
 unit: days
@@ -17,4 +18,4 @@ words:
   low: "registered only {value} day{s} ago"
   missing: "not in the register"
 --- */
-max(days_registered)
+arg_max(days_registered, known_at)

@@ -18,4 +18,5 @@ words:
   low: "only {value} day{s} of history seen"
   missing: "no history known"
 --- */
-least(retailer_days, 365)
+-- Not least(), which ignores nulls and would call an unknown history a full year.
+CASE WHEN retailer_days > 365 THEN 365 ELSE retailer_days END
