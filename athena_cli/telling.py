@@ -11,7 +11,9 @@ from athena_assets.errors import AthenaError
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import Delivery, deliver
 from athena_assets.sources.inspection import tables_of
+from athena_assets.sources.landing import Landing
 from athena_cli.output import errors
+from athena_cli.replacing import replaced_delivery
 from athena_cli.sources import declared_source
 from resources.alert_sink import AlertSink
 from resources.disk import disk_full, is_full
@@ -20,7 +22,10 @@ from resources.home import read_home
 from resources.outbox import outbox_path
 from resources.settings import Settings, load_settings
 
-NOT_TOLD = ("InvalidArgument", "InvalidSetting", "InvalidSimulatorParameter", "NoHome", "RunFailed", "UnknownModel")
+NOT_TOLD = (
+    "InvalidArgument", "InvalidSetting", "InvalidSimulatorParameter", "NoHome", "NotAReplacement", "RunFailed",
+    "UnknownDelivery", "UnknownModel",
+)  # fmt: skip
 """Errors that a command leaves no finding of: a wrong command line is nobody else's business, and the steps of a failed
 run have written down their own."""
 
@@ -43,8 +48,20 @@ class ChangingCommand:
     """Whether success mends them on every partition."""
 
 
+def _night_of_load(arguments: Arguments) -> str:
+    """The night that a delivery is said to be of, else that of the delivery which it replaces; '' for a bulk file."""
+    said, replaces = arguments.get("night"), arguments.get("replaces")
+    if said or replaces is None:
+        return said or ""
+    try:
+        replaced = replaced_delivery(Landing.of(load_settings().home), replaces)
+    except AthenaError:
+        return ""
+    return str(replaced.last_night) if replaced.kind == "nightly" else ""
+
+
 RUN = ChangingCommand("athena run", mends=("athena night", "athena train"), mends_all=True)
-LOAD = ChangingCommand("athena load", lambda arguments: arguments.get("night") or "")
+LOAD = ChangingCommand("athena load", _night_of_load)
 NIGHT = ChangingCommand("athena night", lambda arguments: arguments["day"], mends=("athena load",))
 TRAIN = ChangingCommand("athena train", lambda arguments: f"{arguments['month']}-01" if arguments.get("month") else "")
 
