@@ -116,7 +116,7 @@ class Shop:
         """A copy that shares nothing with this one: manifests name the copied files."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         copy = Shop(folder)
-        for manifest in (copy.home / "landing" / "deliveries").glob("*.json"):
+        for manifest in (copy.home / "landing").glob("*/*.json"):
             manifest.write_text(manifest.read_text().replace(str(self.folder), str(folder)))
         return copy
 

@@ -89,6 +89,9 @@ def test_night_when_orders_of_it_came_since_then_it_is_not_run_again_unless_told
     athena: Command, retail_shop: Shop
 ) -> None:
     first, late = published(retail_shop), retail_shop.folder / "late.csv"
+    landed = "SELECT delivery_id, sum(rows_in), sum(rows_kept) FROM orders.accounting GROUP BY delivery_id"
+    raw = "SELECT delivery_id, count(*) FROM raw.order_lines GROUP BY delivery_id"
+    before = retail_shop.rows(landed), retail_shop.rows(raw)
     header, line = retail_shop.night_file("2011-10-29").read_text().splitlines()[:2]
     late.write_text(f"{header}\n{line.replace('2011-10-29', NIGHT)}\n")
     assert athena(retail_shop.home, "load", "--night", NIGHT, late).code == 0
@@ -97,3 +100,4 @@ def test_night_when_orders_of_it_came_since_then_it_is_not_run_again_unless_told
     assert f"the night {NIGHT} was run with another source snapshot" in answer.err
     assert f"athena night {NIGHT} --current to make it anew" in answer.err
     assert published(retail_shop) == first
+    assert (retail_shop.rows(landed), retail_shop.rows(raw)) == before, "refused before anything was landed"
