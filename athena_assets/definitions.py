@@ -33,6 +33,8 @@ from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.assets import build_raw_history, build_raw_nights
 from athena_assets.sources.landing import Landing
 from checks.contract import load_contract
+from checks.gate import Gate, Policy, gated
+from checks.needs import GatePlan, reads_up_to
 from checks.table_checks import build_table_checks
 from cost.assets import build_cost_assets, cost_contracts
 from resources.home import HomeRecord, read_home
@@ -54,6 +56,8 @@ class Overrides:
     models: Path = MODELS
     """Folder of the model folders."""
     resources: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy | None = None
+    """What may compute; the gate of the home unless a test says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +93,28 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     night_keys = {table: key_of(contract) for table, contract in clean.items()}
     history_keys = {table: key_of(contract.twin()) for table, contract in clean.items()}
     pins = load_contract("ops.night_pins")
-    feature_inputs = [
-        *(keys[table] for table in retailer.feature_tables for keys in (night_keys, history_keys)),
+    feature_inputs: list[dg.AssetDep | dg.AssetKey] = [
+        *(history_keys[table] for table in retailer.feature_tables),
+        *(reads_up_to(night_keys[table]) for table in retailer.feature_tables),
         key_of(pins),
+    ]
+    intake: list[dg.AssetDep | dg.AssetKey] = [
+        *(reads_up_to(key) for key in night_keys.values()),
+        history_keys["accounting"],
     ]
     history = [build_raw_history(retailer), build_clean_history(retailer)]
     nightly = [
         build_raw_nights(retailer, nights, [spec.name for spec in models]),
         build_clean_nights(retailer, nights),
         # A check blocks what is directly downstream of its table: all of the intake stands before the opening.
-        build_night_pins(retailer, feature_set, models, nights, [*night_keys.values(), history_keys["accounting"]]),
+        build_night_pins(retailer, feature_set, models, nights, intake),
         build_feature_table(feature_set, nights, feature_inputs),
     ]
     months = automation.monthly_partitions(retailer.first_training_month, last.day if last else None, zone)
     over_nights = automation.nights_of_month()
     training_inputs = [
         *(dg.AssetDep(history_keys[table]) for table in retailer.feature_tables),
-        *(dg.AssetDep(night_keys[table], partition_mapping=over_nights) for table in retailer.feature_tables),
+        *(reads_up_to(night_keys[table], over_nights) for table in retailer.feature_tables),
     ]
     training: list[dg.AssetsDefinition] = []
     model_checks: list[dg.AssetChecksDefinition] = []
@@ -156,8 +165,9 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         "meter": Meter(settings.home),
         **overrides.resources,
     }
+    policy = overrides.policy or Gate(Warehouse.of(settings), lambda: GatePlan(definitions.resolve_asset_graph()))
     definitions = dg.Definitions(
-        assets=[*history, *nightly, *training, *bill],
+        assets=[gated(assets, policy) for assets in (*history, *nightly, *training, *bill)],
         asset_checks=checks,
         jobs=[history_job, training_job, night_job],
         schedules=[automation.night_schedule(night_job), automation.training_schedule(training_job)],

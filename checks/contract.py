@@ -1,12 +1,17 @@
 """Reads one Open Data Contract Standard file per table and answers what the rest of Athena asks of it.
 
-The contract is the single source for DDL, `dagster/column_schema` metadata and blocking checks
-(docs/architecture.md, rule 3). Standard fields are used where the standard has one: `required`, `primaryKey`, `enum`,
-`logicalTypeOptions.minimum/maximum`, `relationships`, `quality`; Athena's own are `customProperties`:
+The contract is the single source for DDL, `dagster/column_schema` metadata and checks (docs/architecture.md, rule 3).
+Standard fields are used where the standard has one: `required`, `primaryKey`, `enum`,
+`logicalTypeOptions.minimum/maximum`, `relationships`, `quality` (with `severity`, `unit`, `mustBe...`), and
+`slaProperties` (`frequency` in `open_day`, `noticePeriod` in `d`). Athena's own are `customProperties`:
 
 * `history`: the table has a twin `<table>_history` of the same columns, holding the bulk before the first night;
 * `partitioned_by`: the partition column of the nightly table (`night` unless said otherwise, `none` for no partitions);
-* `null_limit` on a property: the largest share of nulls allowed in a column that may be null.
+* `null_limit` on a property: the largest share of nulls allowed in a column that may be null; `null_alert` the share
+  above which somebody is told;
+* `on_failure: quarantine` on a property: rows outside of its range go to quarantine with the rule's id instead of
+  refusing the partition;
+* `within_history` on a quality rule: its figure is compared with its own figures of earlier partitions (`Band`).
 """
 
 import hashlib
@@ -14,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from athena_assets.errors import AthenaError
 
@@ -28,6 +33,34 @@ class InvalidContract(AthenaError):
 
 class UnknownContract(AthenaError):
     """No contract has that table's name."""
+
+
+Severity = Literal["ERROR", "WARN"]
+"""ERROR blocks everything downstream; WARN informs. A check never mixes the two."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a figure may be, given what it was on earlier partitions.
+
+    The band is centre ± max(`tolerance`, `spread` robust standard deviations of the earlier figures around it). Where
+    the figure is an average over rows (`per_row`), deviations are scaled by the square root of the rows behind each, so
+    that a quiet day may vary more than a busy one.
+    """
+
+    tolerance: Decimal
+    """The deviation that is always allowed, in the figure's own unit; as a share of the centre when `relative`."""
+    relative: bool = False
+    spread: Decimal = Decimal(0)
+    partitions: int = 28
+    """How many earlier partitions are looked at."""
+    at_least: int = 7
+    """With fewer earlier figures the rule is not evaluated."""
+    centre: Literal["median", "mean"] = "median"
+    side: Literal["both", "above", "below"] = "both"
+    per_row: bool = False
+    minimum_rows: int = 1
+    """A partition with fewer rows is not evaluated, and is no history for later ones."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +79,25 @@ class Column:
     """`schema.table.column` that every non-null value must be found in."""
     null_limit: Decimal | None = None
     unit: str | None = None
+    null_alert: Decimal | None = None
+    quarantines: bool = False
+    """Rows outside of the column's range are quarantined at cleaning instead of refusing the partition."""
 
 
 @dataclass(frozen=True)
 class SqlRule:
-    """A rule that only SQL can say: an aggregate over the partition that counts offending rows."""
+    """A rule that only SQL can say: an aggregate over the partition that counts offending rows, or a figure."""
 
     id: str
     description: str
     expression: str
     group: str
+    severity: Severity = "ERROR"
+    limit: Decimal = Decimal(0)
+    """Largest count of offending rows, or largest share of the rows when `relative`."""
+    relative: bool = False
+    band: Band | None = None
+    """When given, the expression is a figure that must stay within its own history."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +115,12 @@ class Contract:
     rules: tuple[SqlRule, ...] = ()
     history: bool = False
     partitioned_by: str | None = "night"
+    rows_every_open_day: bool = False
+    """Whether a partition without rows is a fault on a day on which the retailer trades."""
+    notice_days: int = 0
+    """How long before it takes effect a breaking change has to be announced."""
+    notice: tuple[str, str] | None = None
+    """When the breaking change that made this version was announced, and when it takes effect (`YYYY-MM-DD`)."""
     text: str = field(default="", repr=False, compare=False)
 
     @property
@@ -83,7 +131,9 @@ class Contract:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that change with any rule, type or description."""
-        body = repr((self.version, self.columns, self.rules, self.history, self.partitioned_by))
+        body = repr(
+            (self.version, self.columns, self.rules, self.history, self.partitioned_by, self.rows_every_open_day)
+        )
         return hashlib.sha256(body.encode()).hexdigest()[:16]
 
     @property
@@ -97,8 +147,16 @@ class Contract:
         return f"CREATE TABLE IF NOT EXISTS {self.address} ({columns})"
 
     def twin(self) -> "Contract":
-        """The contract of `<table>_history`: same columns and rules, no partitions."""
-        return replace(self, table=f"{self.table}_history", history=False, partitioned_by=None)
+        """The contract of `<table>_history`: same columns and rules, no partitions and therefore no earlier ones."""
+        rules = tuple(rule for rule in self.rules if rule.band is None)
+        return replace(
+            self,
+            table=f"{self.table}_history",
+            history=False,
+            partitioned_by=None,
+            rows_every_open_day=False,
+            rules=rules,
+        )
 
     def named(self, schema: str, table: str) -> "Contract":
         """The same contract for another table: how a template serves every model."""
@@ -158,6 +216,9 @@ def parse_contract(path: Path) -> Contract:
             found=f"physicalName: {table.physicalName}",
         )
     custom = _custom(table.customProperties)
+    promises = {item.property: item for item in document.slaProperties or []}
+    frequency, period = promises.get("frequency"), promises.get("noticePeriod")
+    notice = _custom(document.customProperties).get("notice")
     partitioned_by = custom.get("partitioned_by", "night")
     return Contract(
         schema=schema_name,
@@ -171,6 +232,9 @@ def parse_contract(path: Path) -> Contract:
         rules=tuple(_sql_rule(item, path) for item in table.quality or []),
         history=bool(custom.get("history", False)),
         partitioned_by=None if partitioned_by == "none" else partitioned_by,
+        rows_every_open_day=frequency is not None and frequency.unit == "open_day",
+        notice_days=int(str(period.value)) if period is not None else 0,
+        notice=(str(notice["announced"]), str(notice["effective"])) if notice else None,
         text=text,
     )
 
@@ -196,7 +260,6 @@ def _column(item: Any, path: Path) -> Column:
     custom = _custom(item.customProperties)
     options = item.logicalTypeOptions or {}
     references = [relation.to for relation in item.relationships or []]
-    null_limit = custom.get("null_limit")
     return Column(
         name=name,
         type=_need(item.physicalType, path, f"{name}.physicalType"),
@@ -207,15 +270,57 @@ def _column(item: Any, path: Path) -> Column:
         maximum=_bound(options.get("maximum")),
         accepted=tuple(str(value.value) for value in item.enum or []),
         references=references[0] if references else None,
-        null_limit=None if null_limit is None else Decimal(str(null_limit)),
+        null_limit=_share(custom.get("null_limit")),
         unit=custom.get("unit"),
+        null_alert=_share(custom.get("null_alert")),
+        quarantines=custom.get("on_failure") == "quarantine",
     )
+
+
+def _share(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+_SEVERITIES: dict[str, Severity] = {"error": "ERROR", "warning": "WARN"}
 
 
 def _sql_rule(item: Any, path: Path) -> SqlRule:
+    name = _need(item.name, path, "quality.name")
+    severity = _SEVERITIES.get(item.severity or "error")
+    if severity is None:
+        raise InvalidContract(
+            f"{path.name}: rule {name} has no such severity",
+            expected=" or ".join(_SEVERITIES),
+            found=str(item.severity),
+        )
+    band = _custom(item.customProperties).get("within_history")
+    limit = item.mustBeLessOrEqualTo if item.mustBeLessOrEqualTo is not None else item.mustBe
+    if band is None and limit is None:
+        raise InvalidContract(
+            f"{path.name}: rule {name} has no limit",
+            expected="mustBe, mustBeLessOrEqualTo or the custom property within_history",
+            found="none of them",
+        )
+    relative = item.unit == "percent"
     return SqlRule(
-        id=_need(item.name, path, "quality.name"),
-        description=_need(item.description, path, f"quality.{item.name}.description").strip(),
-        expression=_need(item.query, path, f"quality.{item.name}.query").strip(),
+        id=name,
+        description=_need(item.description, path, f"quality.{name}.description").strip(),
+        expression=_need(item.query, path, f"quality.{name}.query").strip(),
         group=item.dimension or "conformity",
+        severity=severity,
+        limit=Decimal(str(limit or 0)) / (100 if relative else 1),
+        relative=relative,
+        band=_band(band, path, name) if band is not None else None,
     )
+
+
+def _band(stated: Any, path: Path, rule: str) -> Band:
+    exact = {key: Decimal(str(value)) for key, value in stated.items() if key in ("tolerance", "spread")}
+    try:
+        return Band(**{**stated, **exact})
+    except TypeError as error:
+        raise InvalidContract(
+            f"{path.name}: within_history of rule {rule} is not valid",
+            expected=", ".join(Band.__dataclass_fields__),
+            found=str(error),
+        ) from None

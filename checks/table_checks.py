@@ -1,18 +1,27 @@
-"""A table's contract as Dagster asset checks: one step per table, one result per group of rules, all blocking."""
+"""A table's contract as Dagster asset checks: one step and one scan per table, one result per group of rules."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 
 import dagster as dg
 
-from checks.blocking import blocking_check
-from checks.compiler import RuleResult, check_table, compile_rules, groups_of
+from checks.blocking import check_spec, partitions_of
+from checks.compiler import CheckName, checks_of
 from checks.contract import Contract
+from checks.evaluation import TableResult, check_table
+from checks.reporting import MOST_FAULTS_SHOWN, Outcome, report
+from checks.rules import RuleResult
+from checks.verdicts import Evaluation
 from resources.steps import step
 from resources.warehouse import Warehouse
 
-MOST_FAULTS_SHOWN = 20
 MOST_RULES_LISTED = 40
-FIGURES = dg.TableSchema([dg.TableColumn(name) for name in ("rule", "found", "limit")])
+FIGURES = dg.TableSchema([dg.TableColumn(name) for name in ("rule", "found", "limit", "status")])
+
+
+def every_day(_day: date) -> bool:
+    """The calendar of a retailer that never closes."""
+    return True
 
 
 def build_table_checks(
@@ -20,8 +29,9 @@ def build_table_checks(
     *,
     partitions_def: dg.PartitionsDefinition | None = None,
     minimum_rows: int = 0,
+    is_open: Callable[[date], bool] = every_day,
 ) -> dg.AssetChecksDefinition:
-    """Blocking checks of one table.
+    """The checks of one table: rules of severity ERROR block, those of severity WARN inform.
 
     Parameters
     ----------
@@ -29,10 +39,21 @@ def build_table_checks(
     partitions_def: the asset's partitions; a check of a partitioned asset is itself partitioned, so that a bad
         partition neither blocks nor excuses another.
     minimum_rows: below this number of rows a partition is refused.
+    is_open: whether the retailer trades on a day, for tables that have rows on every such day.
     """
     key = dg.AssetKey([contract.schema, contract.table])
-    groups = groups_of(contract, minimum_rows=minimum_rows)
-    specs = [blocking_check(group, key, _describe(contract, group, minimum_rows), partitions_def) for group in groups]
+    checks = checks_of(contract, minimum_rows=minimum_rows)
+    specs = [
+        check_spec(
+            each.name,
+            key,
+            _describe(contract, each),
+            partitions_def,
+            rules_hash=each.rules_hash,
+            severity=each.severity,
+        )
+        for each in checks
+    ]
 
     @dg.multi_asset_check(
         name=f"check_{contract.schema}_{contract.table}",
@@ -42,56 +63,75 @@ def build_table_checks(
     )
     @step
     def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        where = "true" if contract.partitioned_by is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
-        parameters = {"partition": context.partition_key} if contract.partitioned_by else {}
-        with warehouse.read() as connection:
-            result = check_table(connection, contract, where=where, parameters=parameters, minimum_rows=minimum_rows)
-        for group in groups:
-            found = _as_check_result(key, group, result.group(group), result.rows)
-            if not found.passed:
-                context.log.error("%s of %s: %s", group, contract.address, found.description)
-            yield found
+        outcomes: dict[str | None, list[Outcome]] = {}
+        with warehouse.write() as connection:
+            for partition in partitions_of(context, partitions_def):
+                result = check_table(
+                    connection,
+                    contract,
+                    partition=partition,
+                    is_open=partition is None or is_open(date.fromisoformat(partition)),
+                    minimum_rows=minimum_rows,
+                )
+                outcomes[partition] = outcomes_of(result, checks)
+            results = report(context, connection, contract, outcomes)
+        yield from results
 
     return check
 
 
-def _describe(contract: Contract, group: str, minimum_rows: int) -> str:
-    """What the UI says about a check: every rule behind it, up to `MOST_RULES_LISTED`."""
-    origin = f"of {contract.address}, by its contract {contract.version}"
-    if group == "schema":
-        return f"Columns and types {origin}."
-    rules = [rule for rule in compile_rules(contract, minimum_rows=minimum_rows) if rule.group == group]
-    lines = [
-        f"- {rule.description}{f' in more than {rule.limit:.2%} of rows' if rule.relative else ''}" for rule in rules
-    ]
-    if len(lines) > MOST_RULES_LISTED:
-        lines[MOST_RULES_LISTED:] = [f"- and {len(lines) - MOST_RULES_LISTED} more"]
-    return "\n".join([f"{group.capitalize()} {origin}. Faults that stop the run:", "", *lines])
+def outcomes_of(result: TableResult, checks: tuple[CheckName, ...]) -> list[Outcome]:
+    """What each check of a table found in one partition."""
+    return [_outcome(each, result.check(each.name), result.rows) for each in checks]
 
 
-def _as_check_result(key: dg.AssetKey, group: str, results: tuple[RuleResult, ...], rows: int) -> dg.AssetCheckResult:
+def _outcome(check: CheckName, results: tuple[RuleResult, ...], rows: int) -> Outcome:
     faults = [result for result in results if not result.passed]
     # A group without results was not reached, because the table's columns are not those of its contract.
     reached = bool(results)
     sentences = [result.sentence() for result in faults[:MOST_FAULTS_SHOWN]]
     if not reached:
         sentences = ["not evaluated: the table's columns are not those of its contract"]
-    return dg.AssetCheckResult(
-        asset_key=key,
-        check_name=group,
+    return Outcome(
+        check=check.name,
+        severity=check.severity,
+        rules_hash=check.rules_hash,
         passed=reached and not faults,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(sentences) or f"{len(results)} rules hold",
+        evaluations=tuple(Evaluation.of(result) for result in results),
+        said="; ".join(sentences) or f"{len(results)} rules hold",
         metadata={
             "rules": len(results),
             "rules_failed": len(faults),
             "rows": rows,
             "figures": dg.MetadataValue.table(
                 [
-                    dg.TableRecord({"rule": result.rule.id, "found": result.found, "limit": result.allowed})
-                    for result in sorted(results, key=lambda result: (result.passed, -result.figure))
+                    dg.TableRecord(
+                        {
+                            "rule": result.rule.id,
+                            "found": result.found,
+                            "limit": result.allowed,
+                            "status": result.status,
+                        }
+                    )
+                    for result in sorted(results, key=lambda result: (result.passed, result.rule.id))
                 ],
                 FIGURES,
             ),
         },
     )
+
+
+def _describe(contract: Contract, check: CheckName) -> str:
+    """What the UI says about a check: every rule behind it, up to `MOST_RULES_LISTED`."""
+    origin = f"of {contract.address}, by its contract {contract.version}"
+    if check.group == "schema":
+        return f"Columns and types {origin}."
+    lines = []
+    for rule in check.rules:
+        limit = f" in more than {rule.limit:.2%} of rows" if rule.relative else ""
+        against = ", against its own earlier nights" if rule.band is not None else ""
+        lines.append(f"- {rule.description}{limit}{against}")
+    if len(lines) > MOST_RULES_LISTED:
+        lines[MOST_RULES_LISTED:] = [f"- and {len(lines) - MOST_RULES_LISTED} more"]
+    does = "Faults that stop the run" if check.severity == "ERROR" else "Faults that somebody is told of"
+    return "\n".join([f"{check.group.capitalize()} {origin}. {does}:", "", *lines])

@@ -11,6 +11,8 @@ import dagster as dg
 
 from athena_assets.atomic import replace_text
 from checks.contract import Contract, load_contract
+from checks.needs import order_only
+from checks.verdicts import stamp
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
 from cost.money import one_currency, rounded
 from cost.period import Month
@@ -41,7 +43,12 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
     """
     contracts = cost_contracts()
     keys = {name: dg.AssetKey(["cost", name]) for name in contracts}
-    inputs = {"usage": list(published), "charge": [keys["usage"]], "tco": [keys["charge"]]}
+    # The bill reads the meter, not the predictions: a night that was stopped has cost money too.
+    inputs: Mapping[str, Sequence[dg.AssetDep | dg.AssetKey]] = {
+        "usage": [order_only(key) for key in published],
+        "charge": [keys["usage"]],
+        "tco": [keys["charge"]],
+    }
     specs = [
         table_spec(
             contract,
@@ -83,6 +90,7 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
         with warehouse.write() as connection:
             for name, contract in contracts.items():
                 ensure_table(connection, contract)
+                stamp(connection, contract, None, context.run.run_id)
                 connection.execute(f"DELETE FROM {contract.address} WHERE {of_month[name]}", {"month": start})
                 insert_rows(connection, contract, rows[name])
         figures = {

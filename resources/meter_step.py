@@ -26,6 +26,9 @@ class Step:
     work: Work
     produced: tuple["AssetKey", ...]
     partitions: int
+    subjects: tuple[str, ...] = ()
+    """Addresses (`schema.table`) of what the step makes, or checks."""
+    partition_keys: tuple[str, ...] = ()
 
     def publish(self, used: Quantities) -> None:
         """Show what the whole step used on every asset that it makes."""
@@ -77,7 +80,14 @@ def of(context: Any) -> Step | None:
         partition=partition,
         model=_agreed(tags, "model"),
     )
-    return Step(op, work, produced, partitions)
+    return Step(
+        op,
+        work,
+        produced,
+        partitions,
+        subjects=tuple(".".join(key.path) for key in subjects),
+        partition_keys=tuple(op.partition_keys) if _partitioned(op, subjects) else (),
+    )
 
 
 def rows_out(result: Any) -> int | None:
@@ -108,6 +118,12 @@ def _agreed(tags: list[dict[str, str]], name: str) -> str | None:
     values = {each.get(name) for each in tags}
     value = values.pop() if len(values) == 1 else None
     return None if value == SHARED_MODEL_TAG else value
+
+
+def _partitioned(op: "OpExecutionContext", subjects: Iterable["AssetKey"]) -> bool:
+    """Whether what the step makes has partitions; a run of a night has a key for assets without them, too."""
+    graph = op.job_def.asset_layer.asset_graph
+    return any(graph.has(key) and graph.get(key).partitions_def is not None for key in subjects)
 
 
 def _partition(op: "OpExecutionContext") -> tuple[str | None, int]:

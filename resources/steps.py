@@ -9,14 +9,18 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import dagster as dg
 
 from athena_assets.errors import AthenaError
 from resources.disk import disk_full, is_full
+from resources.findings import ERROR_CHECK, Finding, Findings
 from resources.meter import metered
-from resources.settings import load_settings
+from resources.meter_step import of as step_of
+from resources.settings import Settings, load_settings
 
 MOST_RETRIES = 4
 FIRST_WAIT_SECONDS = 2
@@ -32,30 +36,75 @@ def step(body: Body) -> Body:
 
         @functools.wraps(measured)
         def generate(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-            with _named_failures(context):
+            with named_failures(context):
                 yield from measured(context, *arguments, **named)
 
         return cast(Body, generate)
 
     @functools.wraps(measured)
     def run(context: Any, *arguments: Any, **named: Any) -> Any:
-        with _named_failures(context):
+        with named_failures(context):
             return measured(context, *arguments, **named)
 
     return cast(Body, run)
 
 
 @contextmanager
-def _named_failures(context: Any) -> Iterator[None]:
+def named_failures(context: Any, *, clears: bool = True) -> Iterator[None]:
+    """Turn a named error into Dagster's failure, and write down that the step ended with it, or that it did not.
+
+    clears: whether the body is the whole step, so that its end clears what an earlier attempt left.
+    """
     try:
         yield
     except AthenaError as error:
-        raise as_dagster_failure(error, context.retry_number) from error
+        raise _failed(context, error) from error
     except OSError as error:
-        home = load_settings().home
+        home = home_of(context)
         if not is_full(error, home):
             raise
-        raise as_dagster_failure(disk_full(error, home), context.retry_number) from error
+        raise _failed(context, disk_full(error, home)) from error
+    else:
+        if clears:
+            _observe(context, None)
+
+
+def home_of(context: Any) -> Path:
+    """The home that a step works in: that of its settings where it asks for them, else of this process."""
+    declared = getattr(context.resources, "settings", None)
+    return declared.home if isinstance(declared, Settings) else load_settings().home
+
+
+def _failed(context: Any, error: AthenaError) -> dg.Failure | dg.RetryRequested:
+    failure = as_dagster_failure(error, context.retry_number)
+    if isinstance(failure, dg.Failure):
+        _observe(context, error)
+    return failure
+
+
+def _observe(context: Any, error: AthenaError | None) -> None:
+    """Leave a finding for every asset of a step that ended with an error; clear those of one that did not."""
+    known = step_of(context)
+    if known is None or not known.subjects:
+        return
+    places = [(asset, partition, ERROR_CHECK) for asset in known.subjects for partition in known.partition_keys or [""]]
+    found = []
+    if error is not None:
+        asset, partition, check = places[0]
+        found = [
+            Finding(
+                kind="error",
+                severity="ERROR",
+                asset=asset,
+                partition=partition,
+                check=check,
+                rule=type(error).__name__,
+                summary=error.what,
+                run_id=known.work.run_id,
+                details=str(error),
+            )
+        ]
+    Findings(home_of(context)).observe(found, looked_at=places, at=datetime.now(UTC))
 
 
 def as_dagster_failure(error: AthenaError, retry_number: int) -> dg.Failure | dg.RetryRequested:

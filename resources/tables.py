@@ -13,6 +13,7 @@ import duckdb
 from athena_assets.errors import AthenaError
 from athena_assets.lineage import ColumnLineage
 from checks.contract import Contract
+from checks.needs import OWN_EARLIER
 
 SHARED = "shared"
 """Value of the tag `model` for an asset that serves every model."""
@@ -38,6 +39,7 @@ def table_spec(
     cost_center: str = "data-platform",
     code_version: str,
     partitions_def: dg.PartitionsDefinition | None = None,
+    reads_own_earlier: bool = False,
 ) -> dg.AssetSpec:
     """The asset of a contract's table.
 
@@ -45,6 +47,7 @@ def table_spec(
     ----------
     group: the group that the UI draws it in.
     stage: what its cost is booked under (pipeline, training, inference, monitoring).
+    reads_own_earlier: whether a partition is computed from earlier ones of this asset; the gate then asks for them.
     code_version: changes when the code that computes the table does; the contract's own hash is added.
     """
     columns = [
@@ -65,6 +68,8 @@ def table_spec(
     }
     if contract.partitioned_by is not None:
         metadata["partition_expr"] = contract.partitioned_by
+    if reads_own_earlier:
+        metadata[OWN_EARLIER] = True
     return dg.AssetSpec(
         key_of(contract),
         description=" ".join(_sentences(contract, model)),

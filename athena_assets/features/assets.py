@@ -1,5 +1,7 @@
 """The nightly feature table as an asset."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from athena_assets.features.feature_contract import feature_contract
@@ -7,6 +9,7 @@ from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
 from athena_assets.pins import FEATURE_SET, need_pin, read_pins
+from checks.verdicts import stamp
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
@@ -15,7 +18,7 @@ GROUP = "features"
 
 
 def build_feature_table(
-    feature_set: FeatureSet, nights: dg.PartitionsDefinition, deps: list[dg.AssetKey]
+    feature_set: FeatureSet, nights: dg.PartitionsDefinition, deps: Sequence[dg.AssetDep | dg.AssetKey]
 ) -> dg.AssetsDefinition:
     """`features.customer_features`: every available feature of every active customer, one partition per night.
 
@@ -41,6 +44,7 @@ def build_feature_table(
         with warehouse.write() as connection:
             need_pin(read_pins(connection, night), FEATURE_SET, feature_set.version, night)
             ensure_table(connection, contract)
+            stamp(connection, contract, night.key, context.run.run_id)
             rows = replace_rows(connection, contract.address, select, parameters, where="night = CAST($night AS DATE)")
         context.log.info("%d customers, %d features", rows, len(feature_set.columns))
         return materialisation(

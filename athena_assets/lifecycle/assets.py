@@ -22,6 +22,7 @@ from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
+from checks.verdicts import stamp
 from resources.registry import ModelRegistry, NoChampion, Stage
 from resources.rows import insert_rows
 from resources.settings import Settings
@@ -106,6 +107,7 @@ def _training_set(
             refuse_outdated(connection, deliveries=deliveries, before=until)
             days = snapshot_days(connection, spec, as_of)
             ensure_table(connection, contract)
+            stamp(connection, contract, context.partition_key, context.run.run_id)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
             for day in days:
                 select = snapshot_select(spec, features, day, label_cutoff=cutoff)
@@ -174,6 +176,7 @@ def _training(
                 (tables.evaluation, [(first, *row) for row in rows]),
             ):
                 ensure_table(connection, contract)
+                stamp(connection, contract, context.partition_key, context.run.run_id)
                 connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
                 insert_rows(connection, contract, content)
         metrics = {name: float(estimate.value) for name, estimate in run.judged.report.metrics.items()}
@@ -232,6 +235,7 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
         first = datetime.fromisoformat(context.partition_key).date()
         with warehouse.write() as connection:
             ensure_table(connection, contract)
+            stamp(connection, contract, context.partition_key, context.run.run_id)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", {"month": context.partition_key})
             insert_rows(connection, contract, [(first, version, stage, reason)])
         return materialisation(

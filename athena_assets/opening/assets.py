@@ -14,6 +14,7 @@ from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import snapshot_until
 from athena_assets.sources.landing import Landing
 from checks.contract import load_contract
+from checks.verdicts import stamp
 from resources.registry import ModelRegistry, NoChampion
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -28,7 +29,7 @@ def build_night_pins(
     feature_set: FeatureSet,
     models: Sequence[ModelSpec],
     nights: dg.PartitionsDefinition,
-    deps: Sequence[dg.AssetKey],
+    deps: Sequence[dg.AssetDep | dg.AssetKey],
 ) -> dg.AssetsDefinition:
     """`ops.night_pins`: opens the night, after its intake, before anything is computed from it."""
     contract = load_contract("ops.night_pins")
@@ -55,6 +56,7 @@ def build_night_pins(
         current = current_versions(snapshot, feature_set.version, _champions(registry, models))
         with warehouse.write() as connection:
             ensure_table(connection, contract)
+            stamp(connection, contract, night.key, context.run.run_id)
             refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=night.plus(1))
             refuse_outdated(connection, deliveries=deliveries, before=night)
             pinned = read_pins(connection, night, missing_ok=True)

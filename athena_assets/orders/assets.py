@@ -15,6 +15,7 @@ from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import Delivery, snapshot_of
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
+from checks.verdicts import stamp
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -91,6 +92,8 @@ def _specs(
             deps=reads[table],
             code_version=version,
             partitions_def=partitions,
+            # A night is judged with the earlier ones in view: what was delivered again, which order is known.
+            reads_own_earlier=partitions is not None,
         )
         for table, contract in contracts.items()
     ]
@@ -110,6 +113,8 @@ def _clean(
     rows: dict[str, int] = {}
     with warehouse.write() as connection:
         ensure_clean_tables(connection, retailer)
+        for contract in contracts.values():
+            stamp(connection, contract, scope.night.isoformat() if scope.night else None, context.run.run_id)
         for statement in statements:
             rows[statement.table] = replace_rows(
                 connection,

@@ -15,8 +15,9 @@ from athena_assets.predictions.prediction_contract import (
 )
 from athena_assets.predictions.publish import NIGHT_FILE, publish_night
 from athena_assets.predictions.scores import features_of_night, score_night
-from checks.compiler import check_table, refuse_faults
 from checks.contract import load_contract
+from checks.evaluation import check_table, refuse_faults
+from checks.verdicts import stamp
 from resources.registry import ModelRegistry
 from resources.settings import Settings
 from resources.steps import step
@@ -77,6 +78,7 @@ def _candidate(
         scored = score_night(spec, artifact, rows, feature_set)
         with warehouse.write() as connection:
             ensure_table(connection, contract)
+            stamp(connection, contract, night.key, context.run.run_id)
             connection.register("incoming", scored.table)
             count = replace_rows(
                 connection,
@@ -136,16 +138,9 @@ def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDef
         folder = settings.published / "predictions" / spec.name
         names = ", ".join(f'"{column.name}"' for column in contract.columns)
         with warehouse.write() as connection:
-            refuse_faults(
-                check_table(
-                    connection,
-                    source,
-                    where="night = CAST($partition AS DATE)",
-                    parameters={"partition": night.key},
-                    minimum_rows=1,
-                )
-            )
+            refuse_faults(check_table(connection, source, partition=night.key, minimum_rows=1))
             ensure_table(connection, contract)
+            stamp(connection, contract, night.key, context.run.run_id)
             rows = replace_rows(
                 connection,
                 contract.address,

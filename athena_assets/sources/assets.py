@@ -15,6 +15,7 @@ from athena_assets.sources.deliveries import Delivery, snapshot_of, snapshot_unt
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
 from checks.contract import Contract
+from checks.verdicts import stamp
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -114,9 +115,11 @@ def _land(
     parameters: Mapping[str, object],
 ) -> Iterator[dg.MaterializeResult]:
     """Replace each raw table's rows by those of the deliveries, one transaction a table."""
+    partition = context.partition_key if context.has_partition_key else None
     for table, contract in contracts.items():
         with warehouse.write() as connection:
             ensure_table(connection, contract)
+            stamp(connection, contract, partition, context.run.run_id)
             used = dict(parameters) if "$" in replace else {}
             connection.execute(f"DELETE FROM {contract.address} WHERE {replace}", used)
             rows = sum(

@@ -9,6 +9,7 @@ import pytest
 from athena_assets.automation import nightly_partitions
 from checks.contract import Column, Contract
 from checks.table_checks import build_table_checks
+from checks.verdicts import stamp
 from resources.steps import step
 from resources.tables import ensure_table, key_of, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
@@ -43,6 +44,7 @@ def definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitio
             copies = 2 if context.partition_key == duplicate_on else 1
             with warehouse.write() as connection:
                 ensure_table(connection, contract)
+                stamp(connection, contract, context.partition_key, context.run.run_id)
                 rows = replace_rows(
                     connection,
                     contract.address,

@@ -1,0 +1,130 @@
+"""Evaluates a contract on one partition: one scan of the table, and its own earlier figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from athena_assets.errors import AthenaError
+from checks.compiler import aggregate_sql, compile_rules
+from checks.contract import Contract
+from checks.past import past_figures
+from checks.rules import Rule, RuleResult, judge
+
+_SAME_TYPE = {"INT8": "BIGINT", "STRING": "VARCHAR", "BOOL": "BOOLEAN", "FLOAT8": "DOUBLE"}
+
+
+class MissingTable(AthenaError):
+    """A table that a check reads is not in the warehouse."""
+
+
+class ContractBroken(AthenaError):
+    """Rows that break their contract were about to be passed on."""
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """All results of one table and partition."""
+
+    contract: Contract
+    rows: int
+    results: tuple[RuleResult, ...]
+
+    def check(self, name: str) -> tuple[RuleResult, ...]:
+        """The results of one check; empty when the table's columns are not those of its contract."""
+        return tuple(result for result in self.results if result.rule.check == name)
+
+
+def check_table(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    *,
+    partition: str | None = None,
+    is_open: bool = True,
+    minimum_rows: int = 0,
+) -> TableResult:
+    """Evaluate every rule of a contract on one partition.
+
+    partition: the Dagster key of the partition, `YYYY-MM-DD`; None for a table without partitions.
+    is_open: whether the retailer traded on the partition's day.
+    Raises `MissingTable` where there is no such table.
+    """
+    schema = _check_schema(connection, contract)
+    if not schema.passed:
+        return TableResult(contract, 0, (schema,))
+    rules = compile_rules(contract, minimum_rows=minimum_rows)
+    where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
+    sql = aggregate_sql(contract.address, rules, where)
+    ((rows, *values),) = connection.execute(sql, _used(sql, {"partition": partition, "is_open": is_open})).fetchall()
+    past = past_figures(connection, contract, rules, before=partition) if partition is not None else {}
+    found = (judge(rule, value, int(rows), past.get(rule.id, ())) for rule, value in zip(rules, values, strict=True))
+    return TableResult(contract, int(rows), (schema, *found))
+
+
+def refuse_faults(result: TableResult) -> None:
+    """Raise `ContractBroken` naming every blocking rule that failed."""
+    faults = [each.sentence() for each in result.results if not each.passed and each.rule.severity == "ERROR"]
+    if faults:
+        raise ContractBroken(
+            f"{result.contract.address} breaks its contract and is not passed on",
+            expected=f"every rule of contract version {result.contract.version} to hold",
+            found="; ".join(faults),
+            next_command="mend the cause, then run the same night again",
+        )
+
+
+def offending_rows(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rule: Rule,
+    *,
+    partition: str | None,
+    most: int = 5,
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    """Column names and up to `most` rows that offend a rule, in key order; none where no single row offends."""
+    condition = rule.condition
+    if rule.id == "key.unique":
+        key = ", ".join(f'"{name}"' for name in contract.keys)
+        condition = f"true QUALIFY count(*) OVER (PARTITION BY {key}) > 1"
+    if condition is None:
+        return (), []
+    where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
+    order = ", ".join(f'"{name}"' for name in contract.keys) or "1"
+    sql = f"SELECT * FROM {contract.address} WHERE {where} AND {condition} ORDER BY {order} LIMIT {most}"
+    result = connection.execute(sql, _used(sql, {"partition": partition}))
+    names = [column[0] for column in result.description or []]
+    return names, result.fetchall()
+
+
+def _used(sql: str, values: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that occur in the text: DuckDB refuses one that does not."""
+    return {name: value for name, value in values.items() if f"${name}" in sql}
+
+
+def _check_schema(connection: duckdb.DuckDBPyConnection, contract: Contract) -> RuleResult:
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns()"
+        " WHERE schema_name = $schema AND table_name = $table AND database_name = current_database()",
+        {"schema": contract.schema, "table": contract.table},
+    )
+    actual = dict(columns.fetchall())
+    if not actual:
+        raise MissingTable(
+            f"table {contract.address} is not in the warehouse",
+            expected="the table of its contract",
+            found="no such table",
+            next_command=f"materialise {contract.address} first",
+        )
+    expected = {column.name: _SAME_TYPE.get(column.type, column.type) for column in contract.columns}
+    faults = [
+        *(f"{name} is missing" for name in expected if name not in actual),
+        *(f"{name} is not in the contract" for name in actual if name not in expected),
+        *(
+            f"{name} is {actual[name]}, expected {expected[name]}"
+            for name in expected
+            if name in actual and actual[name] != expected[name]
+        ),
+    ]
+    description = "; ".join(faults) if faults else "columns and types are those of the contract"
+    rule = Rule("schema.columns", "schema", description, "")
+    return RuleResult(rule, float(len(faults)), len(expected), None, 0.0, "failed" if faults else "passed")

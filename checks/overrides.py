@@ -1,0 +1,142 @@
+"""Overrides: a named person lets something through that a check refuses, for a reason, a scope and a time.
+
+An override is a row, never a switch: it says who, why, what exactly and until when, it is shown wherever it is used,
+and every use is written down.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from athena_assets.errors import AthenaError, InvalidArgument
+from checks.verdicts import ensure_gate, has_gate
+
+EVERY_CHECK = "*"
+LONGEST = timedelta(days=7)
+"""An override is a bridge until the cause is mended, not another limit."""
+
+
+class UnknownOverride(AthenaError):
+    """No override has that number, or it has ended."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """One decision of a person. Times are naive UTC; partitions are inclusive keys, '' for an unpartitioned asset."""
+
+    id: int
+    asset: str
+    first_partition: str
+    last_partition: str
+    check: str
+    person: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+    def covers(self, asset: str, partition: str, check: str) -> bool:
+        """Whether the override is about this check of this partition."""
+        return (
+            self.asset == asset
+            and self.check in (EVERY_CHECK, check)
+            and self.first_partition <= partition <= self.last_partition
+        )
+
+    def sentence(self) -> str:
+        """What the UI, the alert and the report say."""
+        until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
+        return f"overridden by {self.person} until {until}: {self.reason} (override {self.id})"
+
+
+def grant(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    asset: str,
+    first_partition: str,
+    last_partition: str,
+    check: str,
+    person: str,
+    reason: str,
+    at: datetime,
+    lasting: timedelta,
+) -> Override:
+    """Write an override down, in the caller's transaction; raises `InvalidArgument` for one that is no decision."""
+    for name, value in {"--by": person, "--reason": reason}.items():
+        if not value.strip():
+            raise InvalidArgument("an override needs a person and a reason", expected=name, found="nothing")
+    if not timedelta() < lasting <= LONGEST:
+        raise InvalidArgument(
+            "an override lasts at most a week",
+            expected=f"more than 0 and at most {LONGEST.days * 24} hours",
+            found=f"{lasting.total_seconds() / 3600:g} hours",
+            next_command="mend the cause, or change the contract (athena contracts diff)",
+        )
+    if first_partition > last_partition:
+        raise InvalidArgument(
+            "the scope of the override is empty",
+            expected="a first partition before the last",
+            found=f"{first_partition} to {last_partition}",
+        )
+    ensure_gate(connection)
+    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM gate.override").fetchall()
+    override = Override(int(number), asset, first_partition, last_partition, check, person, reason, at, at + lasting)
+    connection.execute(
+        "INSERT INTO gate.override VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        [number, asset, first_partition, last_partition, check, person, reason, at, override.expires_at],
+    )
+    return override
+
+
+def revoke(connection: duckdb.DuckDBPyConnection, number: int, *, person: str, at: datetime) -> None:
+    """End an override now; raises `UnknownOverride` unless it is live."""
+    if number not in {each.id for each in live(connection, at=at)}:
+        raise UnknownOverride(
+            f"there is no live override {number}",
+            expected="the number of a live one",
+            found=str(number),
+            next_command="athena override list",
+        )
+    connection.execute(
+        "UPDATE gate.override SET revoked_at = $at, revoked_by = $person WHERE id = $id",
+        {"at": at, "person": person, "id": number},
+    )
+
+
+def every(connection: duckdb.DuckDBPyConnection) -> list[Override]:
+    """All overrides there have ever been, oldest first."""
+    if not has_gate(connection):
+        return []
+    rows = connection.execute(
+        "SELECT id, asset, first_partition, last_partition, check_name, person, reason, created_at, expires_at,"
+        " revoked_at FROM gate.override ORDER BY id"
+    ).fetchall()
+    return [Override(*row) for row in rows]
+
+
+def live(connection: duckdb.DuckDBPyConnection, *, at: datetime) -> list[Override]:
+    """Overrides that hold at a moment."""
+    return [each for each in every(connection) if each.revoked_at is None and each.created_at <= at < each.expires_at]
+
+
+def covering(overrides: Iterable[Override], asset: str, partition: str, check: str) -> Override | None:
+    """The override that lets a check through, if there is one."""
+    return next((each for each in overrides if each.covers(asset, partition, check)), None)
+
+
+def record_use(
+    connection: duckdb.DuckDBPyConnection,
+    used: Sequence[Override],
+    *,
+    asset: str,
+    partition: str,
+    run_id: str,
+    at: datetime,
+) -> None:
+    """Write down that an asset was computed on the strength of overrides."""
+    for each in used:
+        connection.execute(
+            "INSERT INTO gate.override_use VALUES (?, ?, ?, ?, ?)", [each.id, asset, partition, run_id, at]
+        )

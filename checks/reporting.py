@@ -1,0 +1,140 @@
+"""What every check does with what it found: verdict, history, finding, and Dagster's own result for the UI.
+
+One way for the checks of contracts, of the account and of models, so that none can be seen in the UI and unknown to the
+gate, or the other way round.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from checks import overrides, verdicts
+from checks.contract import Contract, Severity
+from resources.findings import Finding, Findings
+from resources.steps import home_of
+
+MOST_FAULTS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found in one partition."""
+
+    check: str
+    severity: Severity
+    rules_hash: str
+    passed: bool
+    evaluations: tuple[verdicts.Evaluation, ...]
+    said: str
+    """What the check says in the UI: the faults, or that there are none."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> list[verdicts.Evaluation]:
+        """The rules that failed."""
+        return [each for each in self.evaluations if each.status == "failed"]
+
+
+def sentence(evaluation: verdicts.Evaluation) -> str:
+    """One rule's result for a person."""
+    return f"{evaluation.rule}: {evaluation.description} ({evaluation.found}, limit {evaluation.allowed})"
+
+
+def report(
+    context: dg.AssetCheckExecutionContext,
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    outcomes: Mapping[str | None, Sequence[Outcome]],
+) -> list[dg.AssetCheckResult]:
+    """Write down what a table's checks found, by partition, in the caller's transaction; returns Dagster's results.
+
+    A failed check that a person has overridden is shown as a warning, so that Dagster lets the run go on.
+    """
+    now = datetime.now(UTC)
+    naive = now.replace(tzinfo=None)
+    lifted = overrides.live(connection, at=naive)
+    for partition, found in outcomes.items():
+        blocking = [each for each in found if each.severity == "ERROR"]
+        verdicts.save(
+            connection,
+            asset=contract.address,
+            partition=partition,
+            contract_version=contract.version,
+            verdicts=[
+                verdicts.Verdict(each.check, each.rules_hash, each.passed, "" if each.passed else each.said)
+                for each in blocking
+            ],
+            evaluations=[evaluation for each in found for evaluation in each.evaluations],
+            run_id=context.run.run_id,
+            at=naive,
+        )
+    _observe(context, contract, outcomes, now)
+    return list(_results(context, contract, outcomes, lifted))
+
+
+def _observe(
+    context: dg.AssetCheckExecutionContext,
+    contract: Contract,
+    outcomes: Mapping[str | None, Sequence[Outcome]],
+    now: datetime,
+) -> None:
+    found = [
+        Finding(
+            kind="check",
+            severity=outcome.severity,
+            asset=contract.address,
+            partition=partition or verdicts.UNPARTITIONED,
+            check=outcome.check,
+            rule=evaluation.rule,
+            summary=sentence(evaluation),
+            figure=evaluation.found,
+            limit=evaluation.allowed,
+            owner=contract.owner,
+            run_id=context.run.run_id,
+        )
+        for partition, each in outcomes.items()
+        for outcome in each
+        for evaluation in outcome.failed
+    ]
+    looked_at = [
+        (contract.address, partition or verdicts.UNPARTITIONED, outcome.check)
+        for partition, each in outcomes.items()
+        for outcome in each
+    ]
+    Findings(home_of(context)).observe(found, looked_at=looked_at, at=now)
+
+
+def _results(
+    context: dg.AssetCheckExecutionContext,
+    contract: Contract,
+    outcomes: Mapping[str | None, Sequence[Outcome]],
+    lifted: Sequence[overrides.Override],
+) -> Iterator[dg.AssetCheckResult]:
+    """One result per check; a run over a range of partitions can have no more, and names the partitions that failed."""
+    by_check: dict[str, list[tuple[str, Outcome]]] = {}
+    for partition, found in outcomes.items():
+        for outcome in found:
+            by_check.setdefault(outcome.check, []).append((partition or verdicts.UNPARTITIONED, outcome))
+    for check, each in by_check.items():
+        failed = [(partition, outcome) for partition, outcome in each if not outcome.passed]
+        _, shown = (failed or each)[0]
+        excuses = [overrides.covering(lifted, contract.address, partition, check) for partition, _ in failed]
+        excused = bool(failed) and all(excuses)
+        words = shown.said
+        if len(each) > 1:
+            words = "; ".join(f"{partition}: {outcome.said}" for partition, outcome in failed) or shown.said
+        if failed:
+            context.log.error("%s of %s: %s", check, contract.address, words)
+        extra = {"athena/override": "; ".join(one.sentence() for one in excuses if one)} if excused else {}
+        yield dg.AssetCheckResult(
+            asset_key=dg.AssetKey([contract.schema, contract.table]),
+            check_name=check,
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.WARN if excused or shown.severity == "WARN" else dg.AssetCheckSeverity.ERROR,
+            description=f"{words} — {extra['athena/override']}" if excused else words,
+            metadata={**shown.metadata, **extra, **({"partitions_failed": len(failed)} if len(each) > 1 else {})},
+        )

@@ -1,0 +1,151 @@
+"""What a rule is, and what it found: the unit of history, alerts and runbooks, though not of Dagster's checks.
+
+A rule is one aggregate over a partition. It counts offending rows, which must stay at or below a limit, or it is a
+figure, which must stay within the band of its own earlier figures. Rules are grouped into a few checks per table,
+because a check result costs tens of milliseconds in the orchestrator while a further aggregate costs nothing
+(docs/decisions/0005-few-checks-many-rules.md).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import fmean, median
+from typing import Literal
+
+from checks.contract import Band, Severity
+
+GROUPS = (
+    "schema",
+    "completeness",
+    "keys",
+    "ranges",
+    "references",
+    "freshness",
+    "consistency",
+    "distribution",
+)
+"""Names of the checks of a table, in the order in which a reader wants them."""
+
+WARNINGS = "_warnings"
+"""Suffix of the check that holds a group's rules of severity WARN: what blocks and what informs are never mixed."""
+
+NORMAL = 1.4826
+"""Standard deviations of a normal distribution in one median absolute deviation."""
+
+Status = Literal["passed", "failed", "not evaluated"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One statement of a contract as SQL."""
+
+    id: str
+    group: str
+    description: str
+    expression: str
+    """Aggregate over the rows of the partition: the number of offending rows, or the figure of a band."""
+    limit: Decimal = Decimal(0)
+    """Largest number of offending rows allowed, or the largest share of rows when `relative`."""
+    relative: bool = False
+    severity: Severity = "ERROR"
+    band: Band | None = None
+    condition: str | None = None
+    """SQL condition that holds for an offending row; None where no single row offends."""
+
+    @property
+    def check(self) -> str:
+        """Name of the check that the rule is evaluated under."""
+        return self.group if self.severity == "ERROR" else f"{self.group}{WARNINGS}"
+
+
+@dataclass(frozen=True)
+class Past:
+    """The figure of a rule on an earlier partition, and the rows behind it."""
+
+    figure: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """What a rule found in one partition.
+
+    figure: offending rows, their share for a relative rule, or the figure of a band; None where there was nothing to
+        compute it from.
+    low, high: what was allowed; None is an open end.
+    status: `not evaluated` where a band has too little history or too few rows.
+    """
+
+    rule: Rule
+    figure: float | None
+    rows: int
+    low: float | None
+    high: float | None
+    status: Status
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the partition."""
+        return self.status != "failed"
+
+    @property
+    def found(self) -> str:
+        """The figure as a person reads it."""
+        if self.figure is None:
+            return "–"
+        if self.rule.band is not None:
+            return f"{self.figure:.4g}"
+        return f"{self.figure:.4%}" if self.rule.relative else f"{int(self.figure):,} rows"
+
+    @property
+    def allowed(self) -> str:
+        """The limit as a person reads it."""
+        if self.rule.band is None:
+            return f"{self.rule.limit:.2%}" if self.rule.relative else f"{self.rule.limit}"
+        if self.status == "not evaluated":
+            return "no history yet"
+        low = "" if self.low is None else f"{self.low:.4g}"
+        high = "" if self.high is None else f"{self.high:.4g}"
+        return f"{low}…{high}"
+
+    def sentence(self) -> str:
+        """One line for the error message, the alert and the metadata."""
+        return f"{self.rule.id}: {self.rule.description} ({self.found}, limit {self.allowed})"
+
+
+def judge(rule: Rule, value: object, rows: int, past: Sequence[Past]) -> RuleResult:
+    """The result of a rule whose aggregate returned `value` over `rows` rows.
+
+    past: the rule's earlier figures, for a rule with a band; any order.
+    """
+    if rule.band is None:
+        offending = int(str(value or 0))
+        share = offending / rows if rows else 0.0
+        exact = Decimal(offending) / Decimal(rows) if rule.relative and rows else Decimal(offending)
+        if rule.relative and not rows:
+            exact = Decimal(0)
+        status: Status = "passed" if exact <= rule.limit else "failed"
+        return RuleResult(rule, share if rule.relative else float(offending), rows, None, float(rule.limit), status)
+    figure = None if value is None else float(str(value))
+    known = [each for each in past if each.rows >= rule.band.minimum_rows and math.isfinite(each.figure)]
+    if figure is None or rows < rule.band.minimum_rows or len(known) < rule.band.at_least:
+        return RuleResult(rule, figure, rows, None, None, "not evaluated")
+    low, high = allowed_by(rule.band, known, rows)
+    inside = (low is None or figure >= low) and (high is None or figure <= high)
+    return RuleResult(rule, figure, rows, low, high, "passed" if math.isfinite(figure) and inside else "failed")
+
+
+def allowed_by(band: Band, past: Sequence[Past], rows: int) -> tuple[float | None, float | None]:
+    """Lowest and highest figure that a band allows after these earlier ones; None is an open end."""
+    figures = [each.figure for each in past]
+    centre = median(figures) if band.centre == "median" else fmean(figures)
+    weights = [math.sqrt(each.rows) if band.per_row else 1.0 for each in past]
+    deviations = [abs(figure - centre) * weight for figure, weight in zip(figures, weights, strict=True)]
+    spread = NORMAL * median(deviations) / (math.sqrt(max(rows, 1)) if band.per_row else 1.0)
+    tolerance = float(band.tolerance) * (abs(centre) if band.relative else 1.0)
+    width = max(tolerance, float(band.spread) * spread)
+    return (
+        None if band.side == "above" else centre - width,
+        None if band.side == "below" else centre + width,
+    )

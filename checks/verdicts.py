@@ -1,0 +1,185 @@
+"""What the gate knows: which write of a partition stands, and what every blocking check said about that very write.
+
+All of it lives in the warehouse beside the data, and a partition is stamped in the transaction that writes it: stamping
+removes the verdicts of what stood there before, so a verdict can never be about other rows than those that a reader
+gets, whenever a process dies. Dagster's own check results are a projection of this for the UI.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.errors import AthenaError
+from checks.contract import Contract, Severity
+from checks.rules import RuleResult, Status
+
+UNPARTITIONED = ""
+"""Partition of an asset that has none."""
+
+
+class NotStamped(AthenaError):
+    """A check found rows that no asset says it has written."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one blocking check says about one partition as it stands."""
+
+    check: str
+    rules_hash: str
+    passed: bool
+    faults: str = ""
+    """The rules that failed, one sentence each; empty when it passed."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One rule's evaluation, as the history keeps it."""
+
+    check: str
+    rule: str
+    severity: Severity
+    status: Status
+    description: str
+    figure: float | None
+    low: float | None
+    high: float | None
+    found: str
+    allowed: str
+    rows: int
+
+    @classmethod
+    def of(cls, result: RuleResult) -> "Evaluation":
+        """The evaluation of a contract's rule."""
+        rule = result.rule
+        return cls(
+            check=rule.check,
+            rule=rule.id,
+            severity=rule.severity,
+            status=result.status,
+            description=rule.description,
+            figure=result.figure,
+            low=result.low,
+            high=result.high,
+            found=result.found,
+            allowed=result.allowed,
+            rows=result.rows,
+        )
+
+
+@cache
+def _ddl() -> str:
+    return (Path(__file__).parent / "sql" / "gate.sql").read_text(encoding="utf-8")
+
+
+def ensure_gate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the gate's tables where there are none."""
+    if not has_gate(connection):
+        connection.execute(_ddl())
+
+
+def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the warehouse has the gate's tables."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'monitoring' AND table_name = 'check_history'"
+            " AND database_name = current_database()"
+        ).fetchall()
+    )
+
+
+def stamp(connection: duckdb.DuckDBPyConnection, contract: Contract, partition: str | None, run_id: str) -> int:
+    """Say in the transaction that writes a partition that it does; what was said about its former rows is void.
+
+    Returns the number of this materialisation.
+    """
+    ensure_gate(connection)
+    of = {"asset": contract.address, "partition": partition or UNPARTITIONED}
+    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM gate.materialisation").fetchall()
+    connection.execute("DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition", of)
+    connection.execute(
+        "INSERT OR REPLACE INTO gate.materialisation VALUES ($asset, $partition, $id, $run)",
+        {**of, "id": number, "run": run_id},
+    )
+    return int(number)
+
+
+def standing(connection: duckdb.DuckDBPyConnection, asset: str, partition: str | None) -> int:
+    """The number of the write that stands; raises `NotStamped` where none does."""
+    rows = connection.execute(
+        "SELECT id FROM gate.materialisation WHERE asset = $asset AND partition = $partition",
+        {"asset": asset, "partition": partition or UNPARTITIONED},
+    ).fetchall()
+    if not rows:
+        where = f"{asset} {partition}" if partition else asset
+        raise NotStamped(
+            f"nobody says that {where} has been written",
+            expected="its line in gate.materialisation, made in the transaction that wrote it",
+            found="none",
+            next_command=f"materialise {asset} before its checks",
+        )
+    return int(rows[0][0])
+
+
+def save(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    asset: str,
+    partition: str | None,
+    contract_version: str,
+    verdicts: Sequence[Verdict],
+    evaluations: Sequence[Evaluation],
+    run_id: str,
+    at: datetime,
+) -> None:
+    """Write down what the checks of one partition said, in the caller's transaction.
+
+    at: naive UTC. Raises `NotStamped` where nothing has been written that they could be about.
+    """
+    number = standing(connection, asset, partition)
+    key = partition or UNPARTITIONED
+    if verdicts:
+        connection.execute(
+            "INSERT OR REPLACE INTO gate.verdict SELECT $asset, $partition, unnest($checks), $number, unnest($hashes),"
+            " $version, unnest($passed), unnest($faults), $run, $at",
+            {
+                "asset": asset,
+                "partition": key,
+                "checks": [each.check for each in verdicts],
+                "number": number,
+                "hashes": [each.rules_hash for each in verdicts],
+                "version": contract_version,
+                "passed": [each.passed for each in verdicts],
+                "faults": [each.faults for each in verdicts],
+                "run": run_id,
+                "at": at,
+            },
+        )
+    if evaluations:
+        ((last,),) = connection.execute("SELECT coalesce(max(evaluation), 0) FROM monitoring.check_history").fetchall()
+        columns = {
+            name: [getattr(each, name) for each in evaluations]
+            for name in ("check", "rule", "severity", "status", "figure", "low", "high", "found", "allowed")
+        }
+        connection.execute(
+            "INSERT INTO monitoring.check_history SELECT unnest($numbers), $at, $run, $asset, $partition,"
+            " unnest($check), unnest($rule), unnest($severity), unnest($status), unnest(CAST($figure AS DOUBLE[])),"
+            " unnest(CAST($low AS DOUBLE[])), unnest(CAST($high AS DOUBLE[])), unnest($found), unnest($allowed),"
+            " unnest($description), unnest($rows), $number, $version",
+            {
+                **columns,
+                "description": [each.description for each in evaluations],
+                "rows": [each.rows for each in evaluations],
+                "numbers": list(range(last + 1, last + 1 + len(evaluations))),
+                "at": at,
+                "run": run_id,
+                "asset": asset,
+                "partition": key,
+                "number": number,
+                "version": contract_version,
+            },
+        )
