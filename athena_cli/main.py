@@ -5,7 +5,21 @@ import sys
 import typer
 
 from athena_assets.errors import AthenaError
-from athena_cli import alerts, contracts, deliveries, doctor, evening, explore, models, nights, sources, training, ui
+from athena_cli import (
+    alerts,
+    check,
+    contracts,
+    deliveries,
+    doctor,
+    evening,
+    explore,
+    models,
+    nights,
+    override,
+    sources,
+    training,
+    ui,
+)
 from athena_cli.output import print_error
 from athena_cli.telling import LOAD, NIGHT, RUN, TRAIN, as_named, telling
 
@@ -25,6 +39,8 @@ app.command("withdraw")(deliveries.withdraw)
 app.command("night")(telling(NIGHT, nights.night))
 app.command("train")(telling(TRAIN, training.train))
 app.command("backtest")(training.backtest)
+app.command("check")(check.check)
+app.add_typer(override.app, name="override")
 app.command("models")(models.models)
 app.command("features")(explore.features)
 app.add_typer(contracts.app, name="contracts")

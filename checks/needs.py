@@ -98,8 +98,44 @@ class GatePlan:
                 Need(".".join(key.path), run, self._checks[key])
                 for key, read in sorted(wanted.items(), key=lambda item: item[0].to_user_string())
                 if self._checks.get(key)
-                for run in self._runs(key, read)
+                for run in self.stretches(".".join(key.path), read)
             ]
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Every asset, those that are read before those that read them."""
+        return tuple(".".join(key.path) for key in self._graph.toposorted_asset_keys)
+
+    def own(self, written: Iterable[tuple[str, str]]) -> list[Need]:
+        """What must have passed of partitions that have been written, `(asset, partition)`, themselves."""
+        keys: dict[str, set[str]] = {}
+        for asset, partition in written:
+            keys.setdefault(asset, set()).add(partition)
+        return [
+            Need(asset, run, self._checks[dg.AssetKey(asset.split("."))])
+            for asset in self.addresses
+            if asset in keys and dg.AssetKey(asset.split(".")) in self._checks
+            for run in self.stretches(asset, keys[asset])
+        ]
+
+    def stretches(self, asset: str, keys: Iterable[str]) -> list[tuple[str, ...]]:
+        """Partitions of an asset as stretches without a gap; one by one where their names are not in order of time."""
+        partitions = self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
+        wanted = frozenset(keys)
+        if len(wanted) < 2 or not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+            return [(key,) for key in sorted(wanted)]
+        found: list[list[str]] = []
+        last: str | None = None
+        for key in self._range(partitions, min(wanted), max(wanted)):
+            if key in wanted:
+                if last is not None and found:
+                    found[-1].append(key)
+                else:
+                    found.append([key])
+                last = key
+            else:
+                last = None
+        return [tuple(run) for run in found]
 
     @cached_property
     def _checks(self) -> Mapping[dg.AssetKey, tuple[Check, ...]]:
@@ -156,17 +192,6 @@ class GatePlan:
         if partitions is None or not keys:
             return keys
         return frozenset(self._range(partitions, partitions.get_first_partition_key() or max(keys), max(keys)))
-
-    def _runs(self, key: dg.AssetKey, keys: frozenset[str]) -> list[tuple[str, ...]]:
-        """The keys as stretches without a gap: one for most, one a key where the order of keys is not that of time."""
-        partitions = self._graph.get(key).partitions_def
-        ordered = tuple(sorted(keys))
-        if partitions is None or len(ordered) == 1:
-            return [ordered]
-        timed = isinstance(partitions, dg.TimeWindowPartitionsDefinition)
-        if timed and self._range(partitions, ordered[0], ordered[-1]) == ordered:
-            return [ordered]
-        return [(each,) for each in ordered]
 
     def _range(self, partitions: dg.PartitionsDefinition, first: str, last: str) -> tuple[str, ...]:
         """Keys between two that exist, which never change: kept."""

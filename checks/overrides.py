@@ -121,6 +121,14 @@ def live(connection: duckdb.DuckDBPyConnection, *, at: datetime) -> list[Overrid
     return [each for each in every(connection) if each.revoked_at is None and each.created_at <= at < each.expires_at]
 
 
+def uses(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
+    """How many assets were computed on the strength of each override, by its number."""
+    if not has_gate(connection):
+        return {}
+    rows = connection.execute("SELECT override, count(*) FROM gate.override_use GROUP BY override").fetchall()
+    return {int(number): int(count) for number, count in rows}
+
+
 def covering(overrides: Iterable[Override], asset: str, partition: str, check: str) -> Override | None:
     """The override that lets a check through, if there is one."""
     return next((each for each in overrides if each.covers(asset, partition, check)), None)

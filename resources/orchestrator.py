@@ -18,7 +18,7 @@ from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import SQLAlchemyError
 
 from athena_assets.atomic import replace_text
-from athena_assets.errors import AthenaError
+from athena_assets.errors import AthenaError, InvalidArgument
 from resources.abandoned_runs import close_abandoned_runs, this_process
 from resources.disk import disk_full, is_full
 from resources.meter import Meter
@@ -96,10 +96,51 @@ class Orchestrator:
 
         The whole run is metered beside its steps: what they leave of it is the orchestrator's overhead.
         """
+        selected = self._keys_of(group) if group is not None else None
+        definition = self._definitions.resolve_job_def(job)
+        with self._records():
+            partition_tags = _partition_tags(definition, partition, selected)
+        return self._execute(job, selected, None, {**partition_tags, **(tags or {})}, partition)
+
+    def check(self, address: str, first: str | None = None, last: str | None = None) -> Outcome:
+        """Evaluate the checks of one asset again, and nothing else, for its partitions from `first` to `last`.
+
+        Raises `RunFailed` when a blocking check fails.
+        """
+        key = dg.AssetKey(address.split("."))
+        graph = self._definitions.resolve_asset_graph()
+        checks = graph.get_check_keys_for_assets({key}) if graph.has(key) else frozenset()
+        job = next((name for name in self._jobs() if key in self._assets_of(name)), None)
+        if not checks or job is None:
+            known = sorted({".".join(each.asset_key.path) for each in graph.asset_check_keys})
+            raise InvalidArgument(f"{address} has no checks", expected=f"one of {', '.join(known)}", found=address)
+        ends = (first, last or first)
+        names = ("start", "end")
+        tags = {f"dagster/asset_partition_range_{name}": end for name, end in zip(names, ends, strict=True) if end}
+        if first is not None and first == ends[1]:
+            tags = dict(_partition_tags(self._definitions.resolve_job_def(job), first, None))
+        return self._execute(job, frozenset(), frozenset(checks), tags, first)
+
+    def _jobs(self) -> list[str]:
+        return [job.name for job in self._definitions.resolve_all_job_defs() if not job.name.startswith("__")]
+
+    def _assets_of(self, job: str) -> set[dg.AssetKey]:
+        return set(self._definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
+
+    def _execute(
+        self,
+        job: str,
+        selected: frozenset[dg.AssetKey] | None,
+        checks: frozenset[dg.AssetCheckKey] | None,
+        tags: Mapping[str, str],
+        partition: str | None,
+    ) -> Outcome:
         close_abandoned_runs(self.instance)
         run_id = make_new_run_id()
         definition = self._definitions.resolve_job_def(job)
-        selected = self._keys_of(group) if group is not None else None
+        if checks is not None:
+            # A run cannot be created with a selection of checks; a job that holds nothing else can.
+            definition = definition.get_subset(asset_selection=set(), asset_check_selection=set(checks))
         with self._records(), self._meter.measure_run(run_id):
             # `execute_in_process` records no origin, and a run without one is in no job's list, not on the timeline
             # and cannot be run again from the UI.
@@ -107,12 +148,7 @@ class Orchestrator:
                 definition,
                 run_id=run_id,
                 asset_selection=selected,
-                tags={
-                    **definition.run_tags,
-                    **_partition_tags(definition, partition, selected),
-                    **this_process(),
-                    **(tags or {}),
-                },
+                tags={**definition.run_tags, **this_process(), **tags},
                 run_config=QUIET,
                 remote_job_origin=WORKSPACE_ORIGIN.get_job_origin(job),
             )

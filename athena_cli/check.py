@@ -1,0 +1,84 @@
+"""`athena check`: evaluates the checks of a table again, without computing it again."""
+
+from typing import Annotated
+
+import typer
+
+from athena_assets.errors import InvalidArgument
+from athena_cli.output import console, doing, print_json
+from athena_cli.workplace import Workplace, here
+
+
+def check(
+    asset: Annotated[str | None, typer.Argument(help="Table, schema.table; none with --outdated.")] = None,
+    partition: Annotated[
+        str | None, typer.Argument(help="Night or month; default: the last that has been written.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Last night of a range that begins with the given one.")] = None,
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="Everything that has no verdict, or one by other rules than today's.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Evaluate checks again on what is in the warehouse. Exit code 1 when a blocking one fails."""
+    workplace = here()
+    if outdated == (asset is not None):
+        raise InvalidArgument(
+            "what is to be checked?",
+            expected="a table, or --outdated",
+            found="both" if outdated else "neither",
+            next_command="athena check --outdated",
+        )
+    spans = outdated_spans(workplace) if asset is None else [_span(workplace, asset, partition, to)]
+    for address, first, last in spans:
+        shown = f"{address} {first or ''}{f' to {last}' if last != first else ''}".strip()
+        with doing(f"checking {shown}"):
+            workplace.orchestrator.check(address, first, last)
+    done = [f"{address} {first or ''}".strip() for address, first, _ in spans]
+    if as_json:
+        print_json({"checked": done})
+    else:
+        console.print(f"{len(done)} checked, no blocking check failed" if done else "every verdict is up to date")
+
+
+Span = tuple[str, str | None, str | None]
+"""Table, first and last partition."""
+
+
+def outdated_spans(workplace: Workplace) -> list[Span]:
+    """Every written partition whose blocking checks were not judged by today's rules, in stretches, upstream first."""
+    from checks.gate import find_gaps
+    from checks.needs import GatePlan
+
+    plan = GatePlan(workplace.athena.definitions.resolve_asset_graph())
+    with workplace.warehouse.read() as connection:
+        written = connection.execute("SELECT asset, partition FROM gate.materialisation ORDER BY asset, partition")
+        needs = plan.own(written.fetchall())
+        gaps = [gap for gap in find_gaps(connection, needs) if gap.state != "failed"]
+    order = {address: number for number, address in enumerate(plan.addresses)}
+    missing: dict[str, list[str]] = {}
+    for gap in gaps:
+        missing.setdefault(gap.asset, []).append(gap.partition)
+    spans: list[Span] = []
+    for address in sorted(missing, key=lambda name: order[name]):
+        for run in plan.stretches(address, set(missing[address])):
+            spans.append((address, run[0] or None, run[-1] or None))
+    return spans
+
+
+def _span(workplace: Workplace, asset: str, partition: str | None, to: str | None) -> Span:
+    """The table and partitions that are meant; raises `InvalidArgument` where nothing has been written."""
+    rows = workplace.ask(
+        "SELECT partition FROM gate.materialisation"
+        f" WHERE asset = '{asset.replace(chr(39), chr(39) * 2)}' ORDER BY partition"
+    )
+    written = [str(row[0]) for row in rows]
+    if not written or (partition is not None and partition not in written):
+        raise InvalidArgument(
+            f"{asset} {partition or ''} has not been written".replace("  ", " "),
+            expected="a table that has been written" if not written else f"{written[0]} to {written[-1]}",
+            found=partition or asset,
+            next_command="athena run" if not written else f"athena check {asset} {written[-1]}",
+        )
+    first = partition or written[-1]
+    return asset, first or None, (to or first) or None

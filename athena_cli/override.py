@@ -1,0 +1,110 @@
+"""`athena override`: a named person lets something through for a while; who, why and until when is written down."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from athena_assets.errors import InvalidArgument
+from athena_cli.output import console, print_json, print_table
+from athena_cli.workplace import here
+from checks import overrides
+from checks.overrides import EVERY_CHECK
+
+app = typer.Typer(help="Let something through that a check refuses: who, why, what, until when.", no_args_is_help=True)
+
+
+@app.command("grant")
+def grant(
+    asset: Annotated[str, typer.Argument(help="Table that is let through, schema.table.")],
+    partition: Annotated[str, typer.Argument(help="Night or month; '' for a table without partitions.")],
+    by: Annotated[str, typer.Option("--by", help="Who decides.")],
+    reason: Annotated[str, typer.Option(help="Why it is safe to read.")],
+    to: Annotated[str | None, typer.Option(help="Last night of a range.")] = None,
+    check: Annotated[str, typer.Option(help="One check, for instance completeness; default: every one.")] = EVERY_CHECK,
+    hours: Annotated[float, typer.Option(help="How long it holds, at most 168.")] = 12.0,
+) -> None:
+    """Let readers of a partition compute although its checks have not passed."""
+    workplace = here()
+    _need_checks(asset, check)
+    with workplace.warehouse.write() as connection:
+        override = overrides.grant(
+            connection,
+            asset=asset,
+            first_partition=partition,
+            last_partition=to or partition,
+            check=check,
+            person=by,
+            reason=reason,
+            at=_now(),
+            lasting=timedelta(hours=hours),
+        )
+    console.print(f"{asset} {partition}: {override.sentence()}", markup=False, soft_wrap=True)
+
+
+@app.command("revoke")
+def revoke(
+    number: Annotated[int, typer.Argument(help="Number of the override.")],
+    by: Annotated[str, typer.Option("--by", help="Who ends it.")],
+) -> None:
+    """End an override now."""
+    with here().warehouse.write() as connection:
+        overrides.revoke(connection, number, person=by, at=_now())
+    console.print(f"override {number} ended by {by}", markup=False)
+
+
+@app.command("list")
+def list_overrides(
+    every: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Live overrides, and how often each was relied on."""
+    with here().warehouse.read() as connection:
+        found = overrides.every(connection) if every else overrides.live(connection, at=_now())
+        uses = overrides.uses(connection)
+    if as_json:
+        print_json([{**each.__dict__, "uses": uses.get(each.id, 0)} for each in found])
+        return
+    print_table(
+        "Overrides",
+        ["number", "table", "from", "to", "check", "by", "reason", "until (UTC)", "used"],
+        [
+            [
+                each.id,
+                each.asset,
+                each.first_partition,
+                each.last_partition,
+                each.check,
+                each.person,
+                each.reason,
+                f"{each.revoked_at or each.expires_at:%Y-%m-%d %H:%M}",
+                uses.get(each.id, 0),
+            ]
+            for each in found
+        ],
+    )
+
+
+def _need_checks(asset: str, check: str) -> None:
+    """Refuse an override of what has no such blocking check; raises `InvalidArgument`."""
+    graph = here().athena.definitions.resolve_asset_graph()
+    known = {
+        (".".join(key.asset_key.path), key.name) for key in graph.asset_check_keys if graph.get_check_spec(key).blocking
+    }
+    if asset not in {name for name, _ in known}:
+        raise InvalidArgument(
+            f"{asset} has no blocking check to override",
+            expected=", ".join(sorted({name for name, _ in known})),
+            found=asset,
+        )
+    if check != EVERY_CHECK and (asset, check) not in known:
+        raise InvalidArgument(
+            f"{asset} has no blocking check {check}",
+            expected=", ".join(sorted(name for table, name in known if table == asset)),
+            found=check,
+        )
+
+
+def _now() -> datetime:
+    """The edge's clock, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
