@@ -21,7 +21,7 @@ from athena_assets.errors import AthenaError
 from checks import overrides
 from checks.needs import GatePlan, Need
 from checks.verdicts import has_gate
-from resources.steps import named_failures
+from resources.steps import step
 from resources.warehouse import Warehouse, WarehouseMissing
 
 OVERRIDE = "athena/override"
@@ -109,15 +109,15 @@ class Gate:
     ) -> Sequence[overrides.Override]:
         """See `Policy`. at: naive UTC. Raises `UpstreamUnverified`, `NoVerdicts`."""
         keys = sorted(made)
+        if not self._plan().reads(keys):
+            return ()
         child = f"{', '.join('.'.join(key.path) for key in keys)} {_span(partitions)}".strip()
         if self._warehouse is None:
-            if self._plan().needs(keys, partitions, lambda _: None):
-                raise NoVerdicts(
-                    f"{child} is not computed: there is no home to read verdicts from",
-                    expected="a warehouse, or the policy `Ungated` where a test says so",
-                    found="neither",
-                )
-            return ()
+            raise NoVerdicts(
+                f"{child} is not computed: there is no home to read verdicts from",
+                expected="a warehouse, or the policy `Ungated` where a test says so",
+                found="neither",
+            )
         try:
             with self._warehouse.read() as connection:
                 gaps, lifted = self._look(connection, keys, partitions, at)
@@ -239,20 +239,18 @@ def _span(partitions: Sequence[str]) -> str:
 
 
 def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
-    """The same assets, which ask the policy before they compute."""
+    """The same assets, asking the policy before they compute; a refusal is metered and recorded as any failed step."""
     op = assets.op
     wrapped = op.compute_fn
     assert isinstance(wrapped, DecoratedOpFunction)
-    body = wrapped.decorated_fn
-
+    body = inspect.unwrap(wrapped.decorated_fn)
     # A run of a night has a partition key, too, for the assets in it that have no partitions.
     partitioned = any(spec.partitions_def is not None for spec in assets.specs)
 
     def admit(context: dg.AssetExecutionContext) -> None:
         partitions = tuple(context.partition_keys) if partitioned else ()
         made = context.selected_asset_keys
-        with named_failures(context, clears=False):
-            used = policy.admit(made, partitions, run_id=context.run.run_id, at=datetime.now(UTC).replace(tzinfo=None))
+        used = policy.admit(made, partitions, run_id=context.run.run_id, at=datetime.now(UTC).replace(tzinfo=None))
         for key in made if used else ():
             said = "; ".join(override.sentence() for override in used)
             context.log.warning("%s is computed although refused: %s", key.to_user_string(), said)
@@ -260,12 +258,14 @@ def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
 
     if inspect.isgeneratorfunction(body):
 
+        @step
         @functools.wraps(body)
         def compute(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
             admit(context)
             yield from body(context, *arguments, **named)
     else:
 
+        @step
         @functools.wraps(body)
         def compute(context: Any, *arguments: Any, **named: Any) -> Any:
             admit(context)

@@ -71,6 +71,13 @@ class GatePlan:
         self._graph = graph
         self._ranges: dict[tuple[dg.PartitionsDefinition, str, str], tuple[str, ...]] = {}
 
+    def reads(self, made: Iterable[dg.AssetKey]) -> bool:
+        """Whether a step that makes these assets reads anything that another one makes, or it made earlier."""
+        own = frozenset(made)
+        parents = {(child, parent) for child in own for parent in self._graph.get(child).parent_keys}
+        others = any(parent not in own and self._reads.get((child, parent)) != NOTHING for child, parent in parents)
+        return others or any(self._reads_own_earlier(key) for key in own)
+
     def needs(self, made: Iterable[dg.AssetKey], partitions: Iterable[str], latest: Latest) -> list[Need]:
         """What a step that makes these assets for these partitions (none: unpartitioned) will read, by asset.
 

@@ -36,25 +36,22 @@ def step(body: Body) -> Body:
 
         @functools.wraps(measured)
         def generate(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-            with named_failures(context):
+            with _named_failures(context):
                 yield from measured(context, *arguments, **named)
 
         return cast(Body, generate)
 
     @functools.wraps(measured)
     def run(context: Any, *arguments: Any, **named: Any) -> Any:
-        with named_failures(context):
+        with _named_failures(context):
             return measured(context, *arguments, **named)
 
     return cast(Body, run)
 
 
 @contextmanager
-def named_failures(context: Any, *, clears: bool = True) -> Iterator[None]:
-    """Turn a named error into Dagster's failure, and write down that the step ended with it, or that it did not.
-
-    clears: whether the body is the whole step, so that its end clears what an earlier attempt left.
-    """
+def _named_failures(context: Any) -> Iterator[None]:
+    """Turn a named error into Dagster's failure, and write down that the step ended with it, or that it did not."""
     try:
         yield
     except AthenaError as error:
@@ -65,8 +62,7 @@ def named_failures(context: Any, *, clears: bool = True) -> Iterator[None]:
             raise
         raise _failed(context, disk_full(error, home)) from error
     else:
-        if clears:
-            _observe(context, None)
+        _observe(context, None)
 
 
 def home_of(context: Any) -> Path:
