@@ -1,5 +1,6 @@
 """`athena run`: a retailer's evening from raw orders to the bill, as far as it has not been done yet."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -126,14 +127,17 @@ def _delivered_nights(workplace: Workplace) -> list[Night]:
 def _train_before(workplace: Workplace, night: Night) -> bool:
     """See to it that every model is trained on the month that had ended when the night's day began; whether one was."""
     month = month_before(night)
-    due = [
-        spec.name
-        for spec in workplace.athena.models
-        if month.isoformat() not in workplace.orchestrator.done_partitions(f"{spec.name}.registered")
-    ]
+    due = [spec.name for spec in workplace.athena.models if not _is_trained(workplace, spec.name, month)]
     for name in due:
         train_month(workplace, month, model=name)
     return bool(due)
+
+
+def _is_trained(workplace: Workplace, model: str, month: date) -> bool:
+    """Whether a month's training is recorded and stands in the warehouse, which may have been lost."""
+    table = f"{model}.registered"
+    there = {row[0] for row in workplace.ask(f"SELECT DISTINCT CAST(month AS VARCHAR) FROM {table}")}
+    return month.isoformat() in there & workplace.orchestrator.done_partitions(table)
 
 
 def published_nights(workplace: Workplace) -> set[str]:

@@ -282,7 +282,6 @@ def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
         required_resource_keys=set(op.required_resource_keys),
         tags=op.tags,
         retry_policy=op.retry_policy,
-        code_version=op.version,
         pool=op.pool,
     )
     return dg.AssetsDefinition.dagster_internal_init(**{**assets.get_attributes_dict(), "node_def": replaced})
