@@ -13,6 +13,7 @@ from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source
 from athena_cli.nights import run_night
 from athena_cli.output import console, doing, errors, print_json
+from athena_cli.refusals import refusals_in_full
 from athena_cli.sources import SIMULATOR, declared_source, land_simulator, register_files
 from athena_cli.summary import evening_summary, print_evening
 from athena_cli.training import month_before, train_month
@@ -89,7 +90,8 @@ def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Pa
     if not orders:
         return _take_home(settings, declared)
     names = ", ".join(path.name for path in orders)
-    with doing(f"reading {names}"):
+    again = [["athena", "run", "--source", declared.name, *(part for path in orders for part in ("--orders", path))]]
+    with doing(f"reading {names}"), refusals_in_full(settings, declared, again):
         delivery, taken, new = register_files(settings, declared, orders, mapping=mapping, known_ok=True)
     rows = sum(file.rows for file in delivery.files)
     said = f"landed {delivery.delivery_id}: {rows:,} rows to {delivery.last_night}"

@@ -20,6 +20,7 @@ from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
+from athena_cli.refusals import load_again, refusals_in_full
 from athena_cli.replacing import kind_and_night, may_begin_anew, next_commands, replaced_delivery
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
@@ -129,12 +130,13 @@ def load(
     """Register a delivery, or with --check say what would be kept, quarantined or refused."""
     settings = load_settings()
     declared = declared_source(settings, source, mapping)
-    if check:
-        _preview(settings, declared, files, night, replaces, as_json)
-        return
-    landed = register_files(
-        settings, declared, files, night=night, first_night=first_night, mapping=mapping, replaces=replaces
-    )
+    with refusals_in_full(settings, declared, load_again(files, night, replaces)):
+        if check:
+            _preview(settings, declared, files, night, replaces, as_json)
+            return
+        landed = register_files(
+            settings, declared, files, night=night, first_night=first_night, mapping=mapping, replaces=replaces
+        )
     if as_json:
         print_json(landed.delivery.model_dump(mode="json"))
         return

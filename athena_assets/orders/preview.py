@@ -17,6 +17,8 @@ from athena_assets.sources.deliveries import delivery_id_of, unread_columns
 from athena_assets.sources.files import sha256_of
 from athena_assets.sources.inspection import InspectedFile, inspect_file, reading, tables_of
 from athena_assets.sources.landing import Landing, nights_of
+from athena_assets.sources.last_good import last_good
+from athena_assets.sources.rename import FindLastGood
 from athena_assets.sources.source import DeliveredAs, DeliveryKind, Source
 from athena_assets.sources.tables import RAW_TABLES
 
@@ -91,7 +93,17 @@ def preview(
         landing.refuse_unregistrable(source, identity, pairs, kind, night, replaces=replaces)
     with TemporaryDirectory() as folder, duckdb.connect(config={"threads": 2}) as connection:
         files = [
-            inspect_file(connection, source, table, path, staging=Path(folder), kind=kind, until=until, sha256=sha)
+            inspect_file(
+                connection,
+                source,
+                table,
+                path,
+                staging=Path(folder),
+                kind=kind,
+                until=until,
+                sha256=sha,
+                find_last_good=_last_good_in(landing, connection, source, night),
+            )
             for table, path, sha in pairs
         ]
         first, last = nights_of(source, files, night, None, last_night)
@@ -116,6 +128,14 @@ def preview(
         reasons=reasons,
         unread_columns=tuple(unread_columns((file.table, file.undeclared_columns) for file in files)),
     )
+
+
+def _last_good_in(
+    landing: Landing | None, connection: duckdb.DuckDBPyConnection, source: Source, night: date | None
+) -> FindLastGood | None:
+    if landing is None:
+        return None
+    return lambda table: last_good(landing, connection, source, table, before=night)
 
 
 def _read(

@@ -1,5 +1,7 @@
 """The named errors of sources, delivered files and the landing zone."""
 
+from collections.abc import Sequence
+
 from athena_assets.errors import AthenaError
 
 
@@ -24,7 +26,59 @@ class EncodingUnclear(UnreadableFile):
 
 
 class ColumnsDiffer(SourceError):
-    """A delivered file lacks a declared column, renames one, or brings one twice."""
+    """A delivered file lacks a declared column, renames one, or has two columns where one is meant.
+
+    `missing` are declared names, `undeclared` those of the file that nobody declared; `accepting` are the commands
+    that accept what looks like a rename, none where that is not clear; `affected` says what is downstream.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str,
+        found: str,
+        next_command: str | None = None,
+        file: str = "",
+        table: str = "",
+        missing: Sequence[str] = (),
+        undeclared: Sequence[str] = (),
+        accepting: Sequence[str] = (),
+        affected: Sequence[str] = (),
+    ) -> None:
+        self.file = file
+        self.table = table
+        self.missing = tuple(missing)
+        self.undeclared = tuple(undeclared)
+        self.accepting = tuple(accepting)
+        self.affected = tuple(affected)
+        super().__init__(what, expected=expected, found=found, next_command=next_command)
+
+    def _message(self) -> str:
+        told, next_line, mending = super()._message().partition("\n  next:")
+        return "".join([told, *(f"\n  affects:  {line}" for line in self.affected), next_line, mending])
+
+    def but(
+        self,
+        *,
+        what: str | None = None,
+        next_command: str | None = None,
+        accepting: Sequence[str] | None = None,
+        affected: Sequence[str] | None = None,
+    ) -> "ColumnsDiffer":
+        """The same refusal, told by somebody who knows more."""
+        return ColumnsDiffer(
+            what or self.what,
+            expected=self.expected or "",
+            found=self.found or "",
+            next_command=next_command or self.next_command,
+            file=self.file,
+            table=self.table,
+            missing=self.missing,
+            undeclared=self.undeclared,
+            accepting=self.accepting if accepting is None else accepting,
+            affected=self.affected if affected is None else affected,
+        )
 
 
 class TooManyUnparseable(SourceError):

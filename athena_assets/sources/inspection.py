@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from athena_assets.sources.errors import TooManyUnparseable, UnreadableFile
+from athena_assets.sources.errors import ColumnsDiffer, TooManyUnparseable, UnreadableFile
 from athena_assets.sources.files import (
     ReadableFile,
     Shape,
@@ -19,6 +19,8 @@ from athena_assets.sources.files import (
     sha256_of,
     shape_of,
 )
+from athena_assets.sources.refusal import diagnosed
+from athena_assets.sources.rename import FindLastGood, RefusedFile
 from athena_assets.sources.source import DeliveredAs, DeliveryKind, RawSelect, Source
 from athena_assets.sources.tables import RAW_TABLES
 
@@ -110,18 +112,25 @@ def inspect_file(
     kind: DeliveryKind,
     until: date,
     sha256: str | None = None,
+    find_last_good: FindLastGood | None = None,
 ) -> InspectedFile:
     """Read a file once, from its first row to its last, and state what is in it.
 
     Raises `UnreadableFile`, `EncodingUnclear`, `ColumnsDiffer`, or `TooManyUnparseable` with examples when
     more rows than the source's `max_unparsed_share` do not parse. A bulk file of order lines must have rows.
-    Rows of nights after `until` are from the future and tell nothing about the nights of the file.
+    Rows of nights after `until` are from the future and tell nothing about the nights of the file. A new column beside
+    a missing one is compared with what `find_last_good` gives.
     """
     digest = sha256 or sha256_of(path)
     readable = make_readable(path, staging, stem=digest, delimiter=source.mapping.tables[table].delimiter)
     shape = shape_of(connection, readable, path.name)
     provisional = DeliveredAs("inspection", kind, until, until)
-    select = source.raw_select(table, readable, shape, provisional, file_name=path.name)
+    try:
+        select = source.raw_select(table, readable, shape, provisional, file_name=path.name)
+    except ColumnsDiffer as error:
+        of_one_night = kind == "nightly" and not source.repeats_earlier_nights(table, kind)
+        refused = RefusedFile(table, readable, shape, until if of_one_night else None)
+        raise diagnosed(connection, source, refused, error, find_last_good) from None
     raw = RAW_TABLES[table]
     day = f"CAST({raw.event_column} AS DATE)" if raw.event_column and not source.reports_known_at else "night"
     past = f"parse_error IS NULL AND {day} <= $until"

@@ -23,6 +23,7 @@ from athena_assets.sources.deliveries import DeliveredFile, Delivery, delivery_i
 from athena_assets.sources.errors import DeliveryChanged, LandingFailed, UnknownDelivery, UnreadableFile
 from athena_assets.sources.files import ReadableFile, sha256_of, shape_of
 from athena_assets.sources.inspection import InspectedFile, inspect_file, tables_of
+from athena_assets.sources.last_good import last_good
 from athena_assets.sources.manifests import Manifests
 from athena_assets.sources.repeats import DeliveredContent, refuse_overwritten, refuse_repeated, refuse_unlike
 from athena_assets.sources.source import DeliveryKind, RawSelect, Source
@@ -117,6 +118,7 @@ class Landing:
                     kind=kind,
                     until=last_night.day if last_night is not None else registered_at.date(),
                     sha256=sha,
+                    find_last_good=lambda table: last_good(self, connection, source, table, before=night),
                 )
                 for table, path, sha in pairs
             ]

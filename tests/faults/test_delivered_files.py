@@ -65,11 +65,15 @@ BAD = {
     "unknown_format": Bad(lambda header, lines: "%PDF-1.4", (".parquet, .csv, .txt, .xlsx", "found:    .pdf"), ".pdf"),
     "error_page": Bad(
         lambda header, lines: "<html><body>502 Bad Gateway</body></html>\n",
-        ("missing 'Invoice'", "not declared '<html><body>502 Bad Gateway</body></html>'"),
+        ("order_lines.Invoice is missing; no new column looks like it (new: <html><body>502 Bad Gateway</body>",),
     ),
     "renamed_column": Bad(
         lambda header, lines: header.replace("Quantity", "Quantity Sold") + "".join(lines),
-        ("'Quantity Sold' looks like 'Quantity' (not accepted by itself)", "add 'Quantity Sold' to the aliases"),
+        (
+            "Quantity is missing; Quantity Sold looks like it (name, type, ",
+            "nothing is accepted by itself",
+            "Quantity Sold",
+        ),
     ),
     "missing_column": Bad(
         lambda header, lines: "\n".join(line.rsplit(",", 1)[0] for line in [header, *lines]),
@@ -77,11 +81,14 @@ BAD = {
     ),
     "another_case": Bad(
         lambda header, lines: header.replace("Quantity", "quantity") + "".join(lines),
-        ("missing 'Quantity'; not declared 'quantity'", "'quantity' looks like 'Quantity' (not accepted by itself)"),
+        ("order_lines.Quantity is missing; quantity looks like it (name, type, ", "nothing is accepted by itself"),
     ),
     "one_gone_one_new": Bad(
-        lambda header, lines: header.replace("Country", "Loyalty points") + "".join(lines),
-        ("missing 'Country'; not declared 'Loyalty points'", "ask for the complete file"),
+        lambda header, lines: (
+            header.replace("Country", "Loyalty points")
+            + "".join(f"{line.rsplit(',', 1)[0]},{place}\n" for place, line in enumerate(lines))
+        ),
+        ("Country is missing; no new column looks like it (new: Loyalty points)", "for the complete file"),
     ),
     "both_names": Bad(with_column("UnitPrice"), ("both names of one column 'Price and UnitPrice'",)),
     "name_twice_but_for_case": Bad(with_column("PRICE "), ("name standing twice 'PRICE', 'Price'",)),
