@@ -16,6 +16,7 @@ from athena_cli import (
     models,
     nights,
     override,
+    replay,
     sources,
     training,
     ui,
@@ -45,6 +46,7 @@ app.command("models")(models.models)
 app.command("features")(explore.features)
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(replay.app, name="replay")
 app.command("doctor")(doctor.doctor)
 app.command("ui")(ui.ui)
 

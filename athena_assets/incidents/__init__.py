@@ -1,0 +1,1 @@
+"""Incidents of the book, replayed: a small retailer, the pipeline that failed, and what its failure measures."""

@@ -1,0 +1,95 @@
+"""What the replayed retailer delivers: a bulk history, then full extracts of its order system night after night.
+
+    <folder>/history/<table>.parquet            everything that was known before the first night
+    <folder>/<YYYY-MM-DD>/<table>.parquet       order system: everything known when the night ended
+                                                contact centre: the night's own rows
+
+The rows are the simulator's; only the form of the delivery is the retailer's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.nights import Night
+from athena_assets.sources.parsing import quote_name, quote_text
+from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.simulator.retailer import simulate
+from athena_assets.sources.source import Source, mapped_source
+
+MAPPING = Path(__file__).parent / "order_system.yaml"
+ARRIVES_AT_MINUTE = 30
+"""Past the midnight that ends the night: when the retailer's systems deliver, by its own clock."""
+
+
+@dataclass(frozen=True)
+class NightlyDelivery:
+    """The folder that a night delivers."""
+
+    night: Night
+    folder: Path
+
+    @property
+    def arrived_at(self) -> datetime:
+        """When it came, by the retailer's clock."""
+        return self.night.as_of.replace(minute=ARRIVES_AT_MINUTE)
+
+
+@dataclass(frozen=True)
+class Retailer:
+    """Everything that the retailer delivers, the nights in the order of time."""
+
+    source: Source
+    history: Path
+    nights: tuple[NightlyDelivery, ...]
+
+    def known_by(self, night: Night) -> tuple[Path, ...]:
+        """The folders that had been delivered when the night ended, the history first."""
+        return (self.history, *(each.folder for each in self.nights if each.night <= night))
+
+
+def deliver(
+    parameters: SimulatorParameters, folder: Path, *, scratch: Path, renamed: Mapping[date, Mapping[str, str]]
+) -> Retailer:
+    """Simulate the retailer and write its deliveries to `folder`.
+
+    scratch: a folder for the simulator's own output, absent or empty; not needed afterwards.
+    renamed: per night the columns that the order system's orders call otherwise from that night on, old name -> new.
+    """
+    simulated = simulate(parameters, scratch / "simulated", scratch / "truth")
+    source = mapped_source(MAPPING)
+    folder.mkdir(parents=True, exist_ok=True)
+    history, *nightly = simulated.deliveries
+    history.folder.replace(folder / "history")
+    so_far, names, delivered = [folder / "history"], dict[str, str](), []
+    with duckdb.connect(config={"threads": 2}) as connection:
+        for delivery in nightly:
+            night = Night(delivery.last_day)
+            so_far.append(delivery.folder)
+            names |= renamed.get(night.day, {})
+            target = folder / night.key
+            target.mkdir()
+            for table in source.tables:
+                full = source.repeats_earlier_nights(table, "nightly")
+                _write(
+                    connection,
+                    [each / f"{table}.parquet" for each in (so_far if full else so_far[-1:])],
+                    target / f"{table}.parquet",
+                    names if table == "orders" else {},
+                )
+            delivered.append(NightlyDelivery(night, target))
+    return Retailer(source, folder / "history", tuple(delivered))
+
+
+def _write(connection: duckdb.DuckDBPyConnection, files: list[Path], target: Path, names: Mapping[str, str]) -> None:
+    """One delivered file from several of the simulator's, in their order, with columns under other names."""
+    listed = ", ".join(quote_text(str(path)) for path in files)
+    scanned = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+    columns = connection.execute(f"DESCRIBE {scanned}").fetchall()
+    selected = ", ".join(f"{quote_name(name)} AS {quote_name(names.get(name, name))}" for name, *_ in columns)
+    connection.execute(
+        f"COPY (SELECT {selected} FROM ({scanned})) TO {quote_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+    )
