@@ -60,7 +60,7 @@ def build_clean_nights(retailer: Retailer, nights: dg.PartitionsDefinition) -> d
         with warehouse.read() as connection:
             refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=night)
             refuse_outdated(connection, deliveries=deliveries, before=night)
-        covering = landing.covering(retailer.source.name, night)
+        covering = [delivery for delivery in deliveries if delivery.covers(night.day)]
         yield from _clean(context, warehouse, settings, retailer, contracts, Scope.of_night(night), covering)
 
     return clean_night
