@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "run", "simulate", "load", "deliveries", "withdraw", "night",
-    "train", "backtest", "models", "features", "contracts", "alerts", "doctor", "ui",
+    "train", "backtest", "models", "features", "contracts", "alerts", "check", "override",
+    "doctor", "ui",
 )  # fmt: skip
 NIGHT = "2011-10-28"
 WRONG = {
