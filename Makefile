@@ -13,8 +13,9 @@ ORDERS ?=
 NIGHTS ?=
 CUSTOMERS ?=
 PORT ?= 3000
+SINCE ?=
 
-.PHONY: help run test ui bench lint types lock clean
+.PHONY: help run test ui bench lint types contracts lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -23,7 +24,7 @@ run: $(READY) ## a retailer's evening from raw orders to the bill (SOURCE=, ORDE
 	@$(BIN)/athena run --source "$(SOURCE)" $(if $(ORDERS),--orders "$(ORDERS)") \
 		$(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(NIGHTS),--nights $(NIGHTS))
 
-test: lint types ## lint, types and every test
+test: lint types contracts ## lint, types, announced contract changes and every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000 (PORT=)
@@ -38,6 +39,9 @@ lint: $(READY)
 
 types: $(READY)
 	@$(BIN)/mypy athena_assets athena_cli checks cost resources bench
+
+contracts: $(READY) ## breaking contract changes that were not announced (SINCE=)
+	@$(BIN)/athena contracts diff $(if $(SINCE),--since $(SINCE))
 
 lock: $(READY) ## resolve pyproject.toml into requirements.lock again
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --override lock-overrides.txt \

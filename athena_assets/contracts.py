@@ -52,3 +52,13 @@ def contracts_in_force(retailer: Retailer, feature_set: FeatureSet, models: Sequ
         if name not in known and not name.startswith((*_OF_A_RETAILER, *_TEMPLATES))
     ]
     return {contract.address: contract for contract in contracts}
+
+
+def tables_of_contract(name: str, models: Sequence[str]) -> tuple[str, ...]:
+    """Addresses of the tables that a contract file is of: a template is of a table of every model."""
+    if name == CANDIDATE_TEMPLATE:
+        return tuple(f"predictions.{model}_candidate" for model in models)
+    if name == PUBLISHED_TEMPLATE:
+        return tuple(f"predictions.{model}" for model in models)
+    schema, _, table = name.partition(".")
+    return tuple(f"{model}.{table}" for model in models) if schema == "model" else (name,)

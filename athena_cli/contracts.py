@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from athena_assets.sources.aliases import AliasRequest, accept_alias, aliases_path, home_version, read_aliases
+from athena_cli import contract_changes
 from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import here
 from checks.compiler import compile_rules
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="The contracts: what there is, what changed, who is affected, and the aliases accepted in this home.",
     rich_markup_mode=None,
 )
+app.command("diff")(contract_changes.diff)
 
 
 @app.callback(invoke_without_command=True)
@@ -30,21 +32,7 @@ def contracts(
     if as_json:
         print_json(listed)
         return
-    print_table(
-        "Contracts, checks/contracts/",
-        ["table", "version", "owner", "consumers", "columns", "rules"],
-        [
-            [
-                each["table"],
-                each["version"],
-                each["owner"],
-                ", ".join(each["consumers"]),
-                each["columns"],
-                each["rules"],
-            ]
-            for each in listed
-        ],
-    )
+    print_table("Contracts", list(listed[0]), [list(each.values()) for each in listed])
 
 
 def _listed() -> list[dict[str, Any]]:
@@ -52,6 +40,7 @@ def _listed() -> list[dict[str, Any]]:
     listed = []
     for name in contract_names():
         contract = load_contract(name)
+        severities = [rule.severity for rule in compile_rules(contract)]
         listed.append(
             {
                 "table": contract.address,
@@ -59,7 +48,10 @@ def _listed() -> list[dict[str, Any]]:
                 "owner": contract.owner,
                 "consumers": ", ".join(contract.consumers),
                 "columns": len(contract.columns),
-                "rules": len(compile_rules(contract)),
+                # The comparison of names and types stands outside of the compiled rules, and blocks too.
+                "blocking rules": severities.count("ERROR") + 1,
+                "warning rules": severities.count("WARN"),
+                "notice days": contract.notice_days,
             }
         )
     return listed
