@@ -11,6 +11,7 @@ from athena_cli.output import console, errors, print_json, print_table
 from athena_cli.telling import deliver_outstanding, knowledge_here
 from resources.alert_book import AlertBook
 from resources.settings import load_settings
+from resources.watch import Watch
 
 app = typer.Typer(
     help="Alerts: one for each night and root cause, with the command that mends it.", rich_markup_mode=None
@@ -27,6 +28,7 @@ def alerts(
     if context.invoked_subcommand is not None:
         return
     settings = load_settings()
+    Watch(settings.home).note_killed(datetime.now(UTC))
     found = open_alerts(settings.home, knowledge_here(settings), resolved=everything, at=datetime.now(UTC))
     if as_json:
         print_json([alert.document() for alert in found])

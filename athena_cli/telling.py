@@ -1,11 +1,15 @@
 """What a command that changes something leaves behind: its own failure among the findings, and nobody untold."""
 
 import functools
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from athena_assets.errors import AthenaError
 from athena_assets.monitoring.alerting import Knowledge
@@ -18,9 +22,10 @@ from athena_cli.sources import declared_source
 from resources.alert_sink import AlertSink
 from resources.disk import disk_full, is_full
 from resources.findings import Finding, Findings
-from resources.home import read_home
-from resources.outbox import outbox_path
+from resources.home import parking_place, read_home
+from resources.outbox import Outbox, OutboxUnavailable
 from resources.settings import Settings, load_settings
+from resources.watch import Watch
 
 NOT_TOLD = (
     "InvalidArgument", "InvalidSetting", "InvalidSimulatorParameter", "NoHome", "NotAReplacement", "RunFailed",
@@ -71,41 +76,61 @@ def telling(command: ChangingCommand, body: Callable[..., None]) -> Callable[...
 
     @functools.wraps(body)
     def told(**arguments: Any) -> None:
-        try:
+        if arguments.get("check"):
             body(**arguments)
-        except (AthenaError, OSError) as error:
-            named = as_named(error)
-            if named is not None:
-                _write_down(command, named, arguments)
-            raise
-        else:
+            return
+        with _watched(command, arguments):
+            try:
+                body(**arguments)
+            except (typer.Exit, typer.Abort):
+                raise
+            except Exception as error:
+                _write_down(command, error, arguments)
+                raise
             _clear(command, arguments)
-        finally:
-            deliver_outstanding()
 
     return told
 
 
-def as_named(error: AthenaError | OSError) -> AthenaError | None:
+@contextmanager
+def _watched(command: ChangingCommand, arguments: Arguments) -> Iterator[None]:
+    """Say that the command is under way, so that it is missed when it is killed; at its end everybody is told."""
+    home = load_settings().home
+    source = _source_of(home)
+    try:
+        if source is not None:
+            _quietly(lambda: Watch(home).begin(command.name, command.partition_of(arguments), datetime.now(UTC)))
+        yield
+    finally:
+        if source is not None:
+            # The home may have been parked meanwhile, for another retailer.
+            for place in (home, parking_place(home, source)):
+                _quietly(Watch(place).end)
+        deliver_outstanding()
+
+
+def as_named(error: Exception) -> AthenaError | None:
     """The named error of a failed command: its own, or a full disk's; None for a defect."""
     if isinstance(error, AthenaError):
         return error
     home = load_settings().home
-    return disk_full(error, home) if is_full(error, home) else None
+    return disk_full(error, home) if isinstance(error, OSError) and is_full(error, home) else None
 
 
 def deliver_outstanding() -> list[Delivery]:
     """Send whatever is due; a command neither fails nor changes its exit code by it."""
     try:
         settings = load_settings()
-        if not outbox_path(settings.home).exists():
+        if not Outbox(settings.home).exists():
             return []
+        now = datetime.now(UTC)
+        Watch(settings.home).note_killed(now)
         return deliver(
             settings.home,
             AlertSink.of(settings, lambda line: errors.print(line, markup=False, soft_wrap=True)),
             knowledge_here(settings),
             remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
-            at=datetime.now(UTC),
+            at=now,
         )
     except AthenaError as error:
         errors.print(f"warning: {error}", markup=False, soft_wrap=True)
@@ -128,11 +153,10 @@ def knowledge_here(settings: Settings) -> Knowledge:
         return Knowledge()
 
 
-def _write_down(command: ChangingCommand, error: AthenaError, arguments: Arguments) -> None:
-    if type(error).__name__ in NOT_TOLD or arguments.get("check"):
-        return
+def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments) -> None:
+    named = as_named(error)
     settings = load_settings()
-    if not _is_home(settings.home):
+    if type(error).__name__ in NOT_TOLD or not _is_home(settings.home):
         return
     asset = _refused_table(settings, error, arguments) if command is LOAD else command.name
     found = Finding(
@@ -141,42 +165,56 @@ def _write_down(command: ChangingCommand, error: AthenaError, arguments: Argumen
         asset=asset,
         partition=command.partition_of(arguments),
         check=command.name,
-        rule=type(error).__name__,
-        summary=error.what,
-        figure=error.found or "",
-        limit=error.expected or "",
-        details=str(error),
+        rule=type(named or error).__name__,
+        summary=named.what if named else f"{command.name} ended with a defect, {type(error).__name__}: {error}",
+        figure=(named.found if named else None) or "",
+        limit=(named.expected if named else None) or "",
+        details=str(named) if named else "".join(traceback.format_exception(error)),
     )
     Findings(settings.home).observe([found], looked_at=[found.place], at=datetime.now(UTC))
 
 
 def _clear(command: ChangingCommand, arguments: Arguments) -> None:
-    if arguments.get("check"):
-        return
     settings = load_settings()
     partition = command.partition_of(arguments)
     findings = Findings(settings.home)
-    try:
+
+    def clear() -> None:
         places = [
             each.finding.place
             for each in findings.open()
             if each.finding.check in (command.name, *command.mends)
             and (command.mends_all or each.finding.partition in (partition, ""))
         ]
+        findings.observe([], looked_at=places, at=datetime.now(UTC))
+
+    _quietly(clear)
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    """Act on the outbox; where it cannot be used, `deliver_outstanding` says so at the end."""
+    with suppress(OutboxUnavailable):
+        act()
+
+
+def _source_of(home: Path) -> str | None:
+    """Whose home it is; None where it is nobody's yet, so that a refused first command leaves no folder behind."""
+    try:
+        record = read_home(home)
     except AthenaError:
-        return  # deliver_outstanding says it
-    findings.observe([], looked_at=places, at=datetime.now(UTC))
+        return None
+    return record.source if record is not None else None
 
 
 def _is_home(home: Path) -> bool:
-    """Whether something may be written here: a refused first command leaves no folder behind."""
+    """Whether something may be written here; a damaged home is one, too."""
     try:
         return read_home(home) is not None
     except AthenaError:
         return home.is_dir()
 
 
-def _refused_table(settings: Settings, error: AthenaError, arguments: Arguments) -> str:
+def _refused_table(settings: Settings, error: Exception, arguments: Arguments) -> str:
     """The raw table of the file that the error names."""
     try:
         source = declared_source(settings, arguments.get("source"), arguments.get("mapping"))

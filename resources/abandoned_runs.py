@@ -4,24 +4,20 @@ A command leaves the name of its process on its run. The next command, or the UI
 stands behind any more as failed.
 """
 
-import socket
-
 import dagster as dg
-import psutil
 from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
+
+from resources.processes import is_gone, this_process_name
 
 PROCESS = f"{HIDDEN_TAG_PREFIX}athena_process"
 """Run tag of a run made by a command: host, process id and when the process began (seconds, UTC). The UI hides it."""
 
 UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-CLOCK_SLACK_SECONDS = 2.0
-"""How far the beginning of one process may differ between two looks at it, when the clock is set meanwhile."""
 
 
 def this_process() -> dict[str, str]:
     """The tag of a run that this process is about to make."""
-    process = psutil.Process()
-    return {PROCESS: f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"}
+    return {PROCESS: this_process_name()}
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -33,7 +29,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         # A run that the UI makes of a command's run takes over its tags, not its process.
         name = run.tags.get(PROCESS) if run.parent_run_id is None and GRPC_INFO_TAG not in run.tags else None
-        if name is not None and _is_gone(name):
+        if name is not None and is_gone(name):
             instance.report_run_failed(run, "The command that ran this was killed, or the machine stopped.")
             closed.append(run.run_id)
     return closed
@@ -43,15 +39,3 @@ def close_abandoned_runs_of_home() -> list[str]:
     """The same for the home that DAGSTER_HOME names."""
     with dg.DagsterInstance.get() as instance:
         return close_abandoned_runs(instance)
-
-
-def _is_gone(name: str) -> bool:
-    host, pid, began = name.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        another = abs(process.create_time() - float(began)) > CLOCK_SLACK_SECONDS
-        return another or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

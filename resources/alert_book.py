@@ -16,7 +16,7 @@ from typing import Literal
 from athena_assets.errors import InvalidArgument
 from athena_assets.monitoring.grouping import Group
 from resources.findings import RecordedFinding, select_findings
-from resources.outbox import moment, opened, outbox_path, stamp
+from resources.outbox import Outbox, moment, stamp
 
 LEASE = timedelta(minutes=5)
 """How long a claim holds: longer than any transport takes to fail."""
@@ -65,7 +65,7 @@ class AlertBook:
     """The alerts of one home. Every method raises `OutboxUnavailable` where the outbox cannot be used."""
 
     def __init__(self, home: Path) -> None:
-        self.path = outbox_path(home)
+        self.outbox = Outbox(home)
 
     def settle(self, group: Grouping, *, channels: Sequence[str], remind_after: timedelta, at: datetime) -> list[Claim]:
         """Bring the alerts up to the findings, and claim what the channels are to be told.
@@ -73,9 +73,9 @@ class AlertBook:
         group: makes groups of the open findings; it runs inside the transaction and must not take long.
         remind_after: an alert that is still open, and that nobody has acknowledged, is told again after this time.
         """
-        if not self.path.exists():
+        if not self.outbox.exists():
             return []
-        with opened(self.path) as store:
+        with self.outbox.opened() as store:
             _follow_findings(store, group(select_findings(store, "cleared_at IS NULL")), stamp(at))
             claims = []
             for row in store.execute("SELECT * FROM alert ORDER BY id").fetchall():
@@ -91,7 +91,7 @@ class AlertBook:
     def told(self, claim: Claim, at: datetime) -> None:
         """Enter that a message has arrived."""
         place = (claim.alert.id, claim.channel)
-        with opened(self.path) as store:
+        with self.outbox.opened() as store:
             row = store.execute("SELECT assets FROM telling WHERE alert_id = ? AND channel = ?", place).fetchone()
             said = {*json.loads(row["assets"]), *(each.finding.asset for each in claim.alert.findings)}
             store.execute(
@@ -102,7 +102,7 @@ class AlertBook:
 
     def not_told(self, claim: Claim, failure: str) -> None:
         """Enter that a message has not arrived: it is due again."""
-        with opened(self.path) as store:
+        with self.outbox.opened() as store:
             store.execute(
                 "UPDATE telling SET claimed_until = NULL, failures = failures + 1, failure = ?"
                 " WHERE alert_id = ? AND channel = ?",
@@ -111,18 +111,18 @@ class AlertBook:
 
     def alerts(self, *, resolved: bool = False) -> list[RecordedAlert]:
         """The open alerts, oldest first; with the resolved ones when asked for."""
-        if not self.path.exists():
+        if not self.outbox.exists():
             return []
         condition = "true" if resolved else "resolved_at IS NULL"
-        with opened(self.path, write=False) as store:
+        with self.outbox.opened(write=False) as store:
             rows = store.execute(f"SELECT * FROM alert WHERE {condition} ORDER BY id").fetchall()
             return [_recorded(store, row) for row in rows]
 
     def undelivered(self) -> list[Undelivered]:
         """Messages whose last attempt failed."""
-        if not self.path.exists():
+        if not self.outbox.exists():
             return []
-        with opened(self.path, write=False) as store:
+        with self.outbox.opened(write=False) as store:
             rows = store.execute("SELECT * FROM telling WHERE failures > 0 ORDER BY alert_id, channel").fetchall()
         return [Undelivered(row["alert_id"], row["channel"], row["failures"], row["failure"]) for row in rows]
 
@@ -132,8 +132,8 @@ class AlertBook:
         Raises `InvalidArgument` for one that is not open.
         """
         rows: list[sqlite3.Row] = []
-        if self.path.exists():
-            with opened(self.path) as store:
+        if self.outbox.exists():
+            with self.outbox.opened() as store:
                 store.execute(
                     "UPDATE alert SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ? AND resolved_at IS NULL",
                     (by, stamp(at), alert_id),

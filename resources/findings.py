@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from resources.outbox import OutboxUnavailable, moment, opened, outbox_path, stamp
+from resources.outbox import Outbox, OutboxUnavailable, moment, stamp
 
 ERROR_CHECK = "error"
 """`check` of a step that ended with a named error."""
@@ -70,7 +70,7 @@ class Findings:
     """The findings of one home."""
 
     def __init__(self, home: Path) -> None:
-        self.path = outbox_path(home)
+        self.outbox = Outbox(home)
 
     def observe(self, found: Sequence[Finding], *, looked_at: Iterable[Place], at: datetime) -> None:
         """Open what was found, or see it again; clear what was not found again where it was looked for.
@@ -83,14 +83,14 @@ class Findings:
         """
         places = list(looked_at)
         try:
-            if not found and not self.path.exists():
+            if not found and not self.outbox.exists():
                 return
-            with opened(self.path) as store:
+            with self.outbox.opened() as store:
                 for finding in found:
                     _see(store, finding, stamp(at))
                 _clear(store, {(*each.place, each.rule) for each in found}, places, stamp(at))
         except OutboxUnavailable as error:
-            _say_once(str(self.path), error, found)
+            _say_once(str(self.outbox.path), error, found)
 
     def open(self) -> list[RecordedFinding]:
         """What is wrong now, in the order in which it was first seen; raises `OutboxUnavailable`."""
@@ -102,9 +102,9 @@ class Findings:
         return self._select("cleared_at IS NULL OR last_seen >= ? OR cleared_at >= ?", (then, then))
 
     def _select(self, condition: str, values: tuple[str, ...]) -> list[RecordedFinding]:
-        if not self.path.exists():
+        if not self.outbox.exists():
             return []
-        with opened(self.path, write=False) as store:
+        with self.outbox.opened(write=False) as store:
             return select_findings(store, condition, values)
 
 

@@ -1,7 +1,8 @@
 """The outbox: the SQLite file of what is wrong and who was told, `<home>/monitoring/findings.sqlite`.
 
 It is apart from the warehouse, which may be locked, lost or full exactly when something is to be said. Several
-processes use it at once; it is made on first use.
+processes use it at once; it is made on first use. While the home's disk is full or read-only it lies in the machine's
+temporary folder instead, and goes back when the home can be written again (`resources/spare.py`).
 """
 
 import sqlite3
@@ -12,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from athena_assets.errors import AthenaError
+from resources import spare
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).parent / "sql" / "outbox.sql"
 _WAIT_SECONDS = 10.0
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -24,32 +26,44 @@ class OutboxUnavailable(AthenaError):
 
 
 def outbox_path(home: Path) -> Path:
-    """Where the outbox of a home lies."""
+    """Where the outbox of a home belongs."""
     return home / "monitoring" / "findings.sqlite"
 
 
-@contextmanager
-def opened(path: Path, *, write: bool = True) -> Iterator[sqlite3.Connection]:
-    """A connection in one transaction: committed at the end, undone when the body raises.
+class Outbox:
+    """The outbox of one home, wherever it lies now."""
 
-    Raises `OutboxUnavailable` where the file cannot be made, read or written, or stays locked for 10 s.
-    """
-    try:
-        with closing(_connect(path)) as store:
-            store.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield store
-            except BaseException:
-                store.execute("ROLLBACK")
-                raise
-            store.execute("COMMIT")
-    except (sqlite3.Error, OSError) as error:
-        raise OutboxUnavailable(
-            "what goes wrong cannot be written down, so no alert can be sent",
-            expected=f"a SQLite file at {path} that this user may write, free within {_WAIT_SECONDS:.0f} s",
-            found=str(error),
-            next_command="athena doctor; a damaged file may be moved aside, and is made anew",
-        ) from error
+    def __init__(self, home: Path) -> None:
+        self.path = outbox_path(home)
+        self._spare = spare.place_of(home) / self.path.name
+
+    def exists(self) -> bool:
+        """Whether there is one: nothing has ever been written where there is none."""
+        return self.path.exists() or self._spare.exists()
+
+    @contextmanager
+    def opened(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        """A connection in one transaction: committed at the end, undone when the body raises.
+
+        Raises `OutboxUnavailable` where the file cannot be made, read or written, or stays locked for 10 s.
+        """
+        try:
+            path = spare.choose(self.path, self._spare)
+            with closing(_connect(path)) as store:
+                store.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                try:
+                    yield store
+                except BaseException:
+                    store.execute("ROLLBACK")
+                    raise
+                store.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            raise OutboxUnavailable(
+                "what goes wrong cannot be written down, so no alert can be sent",
+                expected=f"a SQLite file at {self.path} that this user may write, free within {_WAIT_SECONDS:.0f} s",
+                found=str(error),
+                next_command="athena doctor; a damaged file may be moved aside, and is made anew",
+            ) from error
 
 
 def stamp(moment: datetime) -> str:

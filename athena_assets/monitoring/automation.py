@@ -12,8 +12,9 @@ from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import deliver
 from athena_assets.sources.source import Source
 from resources.alert_sink import AlertSink
-from resources.outbox import outbox_path
+from resources.outbox import Outbox
 from resources.settings import Settings
+from resources.watch import Watch
 
 SECONDS = 30
 """Between two looks: a look reads one small file, and a person needs minutes anyway."""
@@ -60,16 +61,17 @@ def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings) -> K
 
 
 def _look(context: dg.SensorEvaluationContext, settings: Settings, source: Source) -> str:
-    if not outbox_path(settings.home).exists():
+    if not Outbox(settings.home).exists():
         return "nothing has ever been wrong in this home"
-    repository = context.repository_def
+    repository, now = context.repository_def, datetime.now(UTC)
     try:
+        Watch(settings.home).note_killed(now)
         done = deliver(
             settings.home,
             AlertSink.of(settings, context.log.warning),
             knowledge_of(repository.asset_graph, source, settings) if repository is not None else Knowledge(),
             remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
-            at=datetime.now(UTC),
+            at=now,
         )
     except AthenaError as error:
         return f"not told: {error}"

@@ -44,6 +44,7 @@ ERRORS = {
     "missing-delivery": ("HistoryNotLanded", "NightsMissing", "NothingCleaned", "UnknownDelivery"),
     "warehouse-locked": ("EventLogBusy", "RegistryBusy", "UsageBusy", "WarehouseLocked"),
     "warehouse-damaged": ("MissingTable", "TableDiffers", "WarehouseCorrupt", "WarehouseMissing"),
+    "command-killed": ("CommandKilled",),
     "machine-too-small": ("WarehouseTooSmall",),
     "disk-full": ("DiskFull",),
     "records-damaged": ("HomeBroken", "HomeParked", "NoHome", "OutboxUnavailable", "RecordsBroken", "UsageUnavailable"),

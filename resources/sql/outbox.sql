@@ -65,3 +65,13 @@ CREATE TABLE IF NOT EXISTS telling (
     failure       TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (alert_id, channel)
 );
+
+-- grain:   one command that is under way
+-- inputs:  resources/watch.py
+-- columns: process     host, process id and when the process began: a row without a process behind it was killed
+CREATE TABLE IF NOT EXISTS under_way (
+    process    TEXT NOT NULL PRIMARY KEY,
+    command    TEXT NOT NULL,
+    partition  TEXT NOT NULL,
+    started_at TEXT NOT NULL
+);

@@ -61,13 +61,13 @@ def test_command_when_it_was_typed_wrong_then_nobody_is_told(
     athena: Command, retail_shop: Shop, arguments: tuple[str, ...]
 ) -> None:
     assert athena(retail_shop.home, *arguments).code == 1
-    assert not outbox_path(retail_shop.home).exists()
+    assert Findings(retail_shop.home).since(AT) == messages(retail_shop.home) == []
 
 
 def test_load_when_it_only_checks_then_nobody_is_told(athena: Command, retail_shop: Shop) -> None:
     rename_column(retail_shop.night_file(NIGHT))
     assert athena(retail_shop.home, "load", "--check", "--night", NIGHT, retail_shop.night_file(NIGHT)).code == 1
-    assert not outbox_path(retail_shop.home).exists()
+    assert Findings(retail_shop.home).since(AT) == messages(retail_shop.home) == []
 
 
 def test_load_when_there_is_no_home_yet_then_a_refusal_leaves_nothing(
