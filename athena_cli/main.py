@@ -22,7 +22,7 @@ from athena_cli import (
     ui,
 )
 from athena_cli.output import print_error
-from athena_cli.telling import LOAD, NIGHT, RUN, TRAIN, as_named, telling
+from athena_cli.telling import CHECK, LOAD, NIGHT, RUN, TRAIN, WITHDRAW, as_named, telling
 
 app = typer.Typer(
     name="athena",
@@ -36,11 +36,11 @@ app.command("run")(telling(RUN, evening.run))
 app.command("simulate")(sources.simulate)
 app.command("load")(telling(LOAD, sources.load))
 app.command("deliveries")(deliveries.deliveries)
-app.command("withdraw")(deliveries.withdraw)
+app.command("withdraw")(telling(WITHDRAW, deliveries.withdraw))
 app.command("night")(telling(NIGHT, nights.night))
 app.command("train")(telling(TRAIN, training.train))
 app.command("backtest")(training.backtest)
-app.command("check")(check.check)
+app.command("check")(telling(CHECK, check.check))
 app.add_typer(override.app, name="override")
 app.command("models")(models.models)
 app.command("features")(explore.features)

@@ -69,6 +69,8 @@ RUN = ChangingCommand("athena run", mends=("athena night", "athena train"), mend
 LOAD = ChangingCommand("athena load", _night_of_load)
 NIGHT = ChangingCommand("athena night", lambda arguments: arguments["day"], mends=("athena load",))
 TRAIN = ChangingCommand("athena train", lambda arguments: f"{arguments['month']}-01" if arguments.get("month") else "")
+CHECK = ChangingCommand("athena check", lambda arguments: arguments.get("partition") or "")
+WITHDRAW = ChangingCommand("athena withdraw")
 
 
 def telling(command: ChangingCommand, body: Callable[..., None]) -> Callable[..., None]:

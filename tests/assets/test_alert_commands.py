@@ -1,6 +1,7 @@
 """Alerts of real commands on a real home, and of the sensor that the UI's daemon evaluates."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,33 @@ def test_load_when_a_delivery_is_refused_then_one_alert_and_its_end_when_the_rig
     assert json.loads(athena(home, "alerts", "--json").out) == []
     (over,) = json.loads(athena(home, "alerts", "--all", "--json").out)
     assert over["resolved_at"] is not None
+
+
+def test_night_when_checks_stop_it_then_one_alert_names_the_cause_and_its_end_is_told_once(
+    athena: Command, retail_shop: Shop
+) -> None:
+    home, file = retail_shop.home, retail_shop.night_file("2011-10-29")
+    right = file.read_text()
+    header, _, lines = right.partition("\n")
+    file.write_text(header + "\n" + re.sub(r"[^,\n]+(,[^,\n]+)$", r"\1", lines, flags=re.MULTILINE))
+    loaded = athena(home, "load", "--night", "2011-10-29", file, "--json")
+    assert loaded.code == 0, loaded.err
+    for _ in range(2):
+        assert athena(home, "night", "2011-10-29").code == 1
+    (told,) = messages(home)
+    assert (told["key"], told["severity"], told["kind"]) == ("night 2011-10-29", "ERROR", "completeness")
+    assert "churn" in str(told["affected"]["models"])  # type: ignore[index]
+    (alert,) = json.loads(athena(home, "alerts", "--json").out)
+    assert alert["id"] == told["id"]
+    spare = file.with_name("2011-10-29-again.csv")
+    spare.write_text(right)
+    delivery = json.loads(loaded.out)["delivery_id"]
+    replaced = athena(home, "load", "--night", "2011-10-29", "--replaces", delivery, spare)
+    assert replaced.code == 0, replaced.err
+    ran = athena(home, "night", "2011-10-29")
+    assert ran.code == 0, ran.err
+    assert [each["occasion"] for each in messages(home)] == ["opened", "resolved"]
+    assert json.loads(athena(home, "alerts", "--json").out) == []
 
 
 @pytest.mark.parametrize(

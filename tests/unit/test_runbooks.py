@@ -10,7 +10,7 @@ import pytest
 
 from athena_assets.errors import AthenaError
 from athena_assets.lifecycle.checks import CHECKS
-from athena_assets.monitoring.runbooks import KINDS, STEP_FAILED, kind_of, runbook_of
+from athena_assets.monitoring.runbooks import ERRORS, KINDS, STEP_FAILED, kind_of, runbook_of
 from athena_assets.orders.checks import NAME as DELIVERED
 from checks.compiler import GROUPS
 from resources.findings import Finding
@@ -62,11 +62,12 @@ def test_warning_when_it_differs_from_the_error_then_it_has_another_page(check: 
     assert kind_of(finding("check", check, rule, "WARN")) == kind
 
 
-def test_errors_when_walked_through_then_each_has_a_page() -> None:
+def test_errors_when_walked_through_then_each_has_a_page_and_no_page_is_for_an_error_that_is_gone() -> None:
     errors = named_errors()
     assert len(errors) > 60
     missing = {name for name in errors if not (ROOT / runbook_of(kind_of(finding("error", "error", name)))).is_file()}
     assert missing == set()
+    assert {name for names in ERRORS.values() for name in names} - errors == set()
 
 
 def test_pages_when_counted_then_they_are_those_of_the_kinds_and_the_index_lists_each() -> None:
