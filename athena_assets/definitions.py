@@ -130,7 +130,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         ]
     bill = build_cost_assets([spec.name for spec in models], [key_of(published_contract(spec)) for spec in models])
     checks = [
-        build_table_checks(contract, partitions_def=partitions)
+        build_table_checks(contract, partitions_def=partitions, is_open=retailer.is_open)
         for night_table in (*raw_contracts(retailer).values(), *clean.values())
         for contract, partitions in ((night_table, nights), (night_table.twin(), None))
     ]

@@ -42,6 +42,10 @@ class Retailer:
         """Clean tables that features may read."""
         return tuple(table for table in self.clean_tables if table not in ("order_lines", "products"))
 
+    def is_open(self, day: date) -> bool:
+        """Whether the retailer trades on a day, by the calendar of its mapping."""
+        return self.source.mapping.calendar.is_open(day)
+
     @property
     def last_night(self) -> Night | None:
         """The last night there can be, for a closed data set; None for a retailer that still trades."""

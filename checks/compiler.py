@@ -204,7 +204,10 @@ def _literal(column: Column, bound: Decimal | str) -> str:
     return f"CAST('{bound}' AS {column.type})"
 
 
-def aggregate_sql(table: str, rules: Sequence[Rule], where: str = "true") -> str:
-    """One SELECT with a column per rule, over the partition that `where` names."""
-    columns = ",\n  ".join(["count(*)", *(rule.expression for rule in rules)])
+def aggregate_sql(table: str, rules: Sequence[Rule], where: str = "true", *, also: Sequence[str] = ()) -> str:
+    """One SELECT with the number of rows and a column per rule, over the partition that `where` names.
+
+    also: columns to put first, for a query that is then grouped by them.
+    """
+    columns = ",\n  ".join([*also, "count(*)", *(rule.expression for rule in rules)])
     return f"SELECT\n  {columns}\nFROM {table}\nWHERE {where}"

@@ -45,7 +45,8 @@ class Band:
 
     The band is centre ± max(`tolerance`, `spread` robust standard deviations of the earlier figures around it). Where
     the figure is an average over rows (`per_row`), deviations are scaled by the square root of the rows behind each, so
-    that a quiet day may vary more than a busy one.
+    that a quiet day may vary more than a busy one. On the scale `log` (counts, prices, quantities) deviations are
+    ratios, and the tolerance is the factor that is always allowed, up and down.
     """
 
     tolerance: Decimal
@@ -55,12 +56,21 @@ class Band:
     partitions: int = 28
     """How many earlier partitions are looked at."""
     at_least: int = 7
-    """With fewer earlier figures the rule is not evaluated."""
+    """With fewer earlier figures the rule is not evaluated, unless a centre is `assumed`."""
     centre: Literal["median", "mean"] = "median"
     side: Literal["both", "above", "below"] = "both"
     per_row: bool = False
     minimum_rows: int = 1
     """A partition with fewer rows is not evaluated, and is no history for later ones."""
+    scale: Literal["linear", "log"] = "linear"
+    season: bool = False
+    """Whether the same week a year before widens the band: what Christmas was then, it may be now."""
+    assumed: Decimal | None = None
+    """The centre where there are fewer than `at_least` earlier figures, for a figure that is known beforehand."""
+
+    def __post_init__(self) -> None:
+        if self.scale == "log" and (self.relative or self.tolerance < 1):
+            raise ValueError("on the scale log the tolerance is a factor of at least 1, and never relative")
 
 
 @dataclass(frozen=True)
@@ -147,8 +157,15 @@ class Contract:
         return f"CREATE TABLE IF NOT EXISTS {self.address} ({columns})"
 
     def twin(self) -> "Contract":
-        """The contract of `<table>_history`: same columns and rules, no partitions and therefore no earlier ones."""
-        rules = tuple(rule for rule in self.rules if rule.band is None)
+        """The contract of `<table>_history`: same columns, and the rules that can block without an earlier partition.
+
+        Nobody is told of what was odd years ago: `athena load --check` shows it before the history is landed.
+        """
+        rules = tuple(
+            rule
+            for rule in self.rules
+            if rule.severity == "ERROR" and rule.band is None and "$partition" not in rule.expression
+        )
         return replace(
             self,
             table=f"{self.table}_history",
@@ -315,10 +332,10 @@ def _sql_rule(item: Any, path: Path) -> SqlRule:
 
 
 def _band(stated: Any, path: Path, rule: str) -> Band:
-    exact = {key: Decimal(str(value)) for key, value in stated.items() if key in ("tolerance", "spread")}
+    exact = {key: Decimal(str(value)) for key, value in stated.items() if key in ("tolerance", "spread", "assumed")}
     try:
         return Band(**{**stated, **exact})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidContract(
             f"{path.name}: within_history of rule {rule} is not valid",
             expected=", ".join(Band.__dataclass_fields__),

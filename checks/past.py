@@ -1,83 +1,148 @@
 """What a rule's figure was on earlier partitions, for the rules that compare a figure with its own history.
 
-Figures of nights come from `monitoring.check_history`, the latest evaluation of each night that passed. Where there are
-too few nights yet, the bulk history's own days stand in, if the table has a history.
+Figures of nights come from `monitoring.check_history`: the latest evaluation of each night, unless it failed and nobody
+let it pass. Where there are too few nights yet, the bulk history's own days stand in, if the table has a history. A
+rule with a season also gets the figures of the same week a year before, from either.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 import duckdb
 
 from checks.compiler import aggregate_sql
-from checks.contract import Contract
+from checks.contract import Band, Contract
 from checks.rules import Past, Rule
 
 HISTORY = "monitoring.check_history"
 DAYS_PER_PARTITION = 2
 """Days of the bulk history looked at for each partition that is missing: shops close, and quiet days do not count."""
+YEAR = timedelta(days=365)
+SAME_WEEK = timedelta(days=3)
+OLDEST = timedelta(days=400)
+"""How far back recorded figures are read at all."""
 
 
 def past_figures(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], *, before: str
 ) -> Mapping[str, tuple[Past, ...]]:
-    """Earlier figures of every rule with a band, newest first, by rule id; at most the band's `partitions` each."""
-    banded = [rule for rule in rules if rule.band is not None]
-    if not banded:
+    """Earlier figures of every rule with a band, newest first, by rule id.
+
+    At most the band's `partitions` each, and with a season those of the same week a year before.
+    """
+    bands = {rule.id: rule.band for rule in rules if rule.band is not None}
+    if not bands:
         return {}
-    found: dict[str, list[Past]] = {rule.id: [] for rule in banded}
-    for rule_id, figure, rows in _recorded(connection, contract, [rule.id for rule in banded], before):
-        found[rule_id].append(Past(float(figure), int(rows)))
-    short = [rule for rule in banded if rule.band and _usable(rule, found[rule.id]) < rule.band.partitions]
-    if short and contract.history and _exists(connection, contract.twin().address):
-        for rule_id, past in _of_bulk(connection, contract, short, before).items():
-            found[rule_id] += past
-    return {
-        rule.id: tuple(_kept(rule, found[rule.id]))[: rule.band.partitions] for rule in banded if rule.band is not None
-    }
+    night = date.fromisoformat(before)
+    found = _Figures(bands, night)
+    for rule, partition, figure, rows in _recorded(connection, contract, list(bands), night):
+        found.add(rule, date.fromisoformat(partition), figure, rows)
+    if contract.history and _exists(connection, contract.twin().address):
+        for since, until, wanted in found.stretches_missing():
+            usable = [rule for rule in rules if rule.id in wanted and "$" not in rule.expression]
+            _add_bulk(connection, contract, usable, since, until, found)
+    return {rule: tuple(found.of(rule)) for rule in bands}
 
 
-def _kept(rule: Rule, past: Sequence[Past]) -> list[Past]:
-    return [each for each in past if rule.band is not None and each.rows >= rule.band.minimum_rows]
+class _Figures:
+    """Earlier figures by rule and day; a day that was recorded is not asked for again."""
+
+    def __init__(self, bands: Mapping[str, Band], night: date) -> None:
+        self._bands = bands
+        self._night = night
+        self._by_day: dict[str, dict[date, Past]] = {rule: {} for rule in bands}
+
+    def add(self, rule: str, day: date, figure: float, rows: int) -> None:
+        """Keep a day's figure, unless there is one or it comes from too few rows."""
+        if rows >= self._bands[rule].minimum_rows:
+            self._by_day[rule].setdefault(day, Past(float(figure), int(rows)))
+
+    def of(self, rule: str) -> list[Past]:
+        """The last figures, newest first, then those of the year before."""
+        band, by_day = self._bands[rule], self._by_day[rule]
+        recent = [by_day[day] for day in sorted(by_day, reverse=True)[: band.partitions]]
+        if not band.season:
+            return recent
+        first, last = _week_before(self._night)
+        return recent + [
+            Past(by_day[day].figure, by_day[day].rows, year_before=True)
+            for day in sorted(by_day, reverse=True)
+            if first <= day <= last
+        ]
+
+    def stretches_missing(self) -> list[tuple[date | None, date, set[str]]]:
+        """Days of the bulk history that stand in: first (None for the last ones it has), last, and for which rules."""
+        short = {rule for rule, band in self._bands.items() if len(self._by_day[rule]) < band.partitions}
+        first, last = _week_before(self._night)
+        seasonal = {
+            rule
+            for rule, band in self._bands.items()
+            if band.season and not any(first <= day <= last for day in self._by_day[rule])
+        }
+        stretches: list[tuple[date | None, date, set[str]]] = []
+        if short:
+            stretches.append((None, self._night - timedelta(days=1), short))
+        if seasonal:
+            stretches.append((first, last, seasonal))
+        return stretches
+
+    def longest(self, rules: Sequence[Rule]) -> int:
+        """How many partitions the rules look back at most."""
+        return max(self._bands[rule.id].partitions for rule in rules)
 
 
-def _usable(rule: Rule, past: Sequence[Past]) -> int:
-    return len(_kept(rule, past))
+def _week_before(night: date) -> tuple[date, date]:
+    return night - YEAR - SAME_WEEK, night - YEAR + SAME_WEEK
 
 
 def _recorded(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[str], before: str
-) -> list[tuple[str, float, int]]:
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[str], night: date
+) -> list[tuple[str, str, float, int]]:
     if not _exists(connection, HISTORY):
         return []
     return connection.execute(
-        f"SELECT rule, figure, rows FROM {HISTORY} WHERE asset = $asset AND list_contains($rules, rule)"
-        " AND partition < $before AND figure IS NOT NULL"
-        " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1 AND status <> 'failed'"
-        " ORDER BY rule, partition DESC",
-        {"asset": contract.address, "rules": list(rules), "before": before},
+        "WITH latest AS ("
+        f" SELECT rule, partition, check_name, figure, rows, status FROM {HISTORY}"
+        " WHERE asset = $asset AND list_contains($rules, rule) AND partition < $before AND partition >= $oldest"
+        " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1)"
+        " SELECT rule, partition, figure, rows FROM latest WHERE figure IS NOT NULL AND (status <> 'failed'"
+        # What a person let pass has become part of what is normal: else a new level of prices would fail for ever.
+        " OR EXISTS (SELECT 1 FROM gate.override AS one WHERE one.asset = $asset"
+        " AND latest.partition BETWEEN one.first_partition AND one.last_partition"
+        " AND one.check_name IN ('*', latest.check_name)))",
+        {
+            "asset": contract.address,
+            "rules": list(rules),
+            "before": night.isoformat(),
+            "oldest": (night - OLDEST).isoformat(),
+        },
     ).fetchall()
 
 
-def _of_bulk(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], before: str
-) -> dict[str, list[Past]]:
-    """The figures of the bulk history's last days, newest first; rules that need the partition's key have none."""
-    days = DAYS_PER_PARTITION * max(rule.band.partitions for rule in rules if rule.band is not None)
-    usable = [rule for rule in rules if "$" not in rule.expression]
-    if not usable:
-        return {}
-    column = contract.partitioned_by
-    sql = aggregate_sql(
-        contract.twin().address,
-        usable,
-        f"{column} < CAST($before AS DATE) AND {column} >= (SELECT max({column}) FROM {contract.twin().address}"
-        f" WHERE {column} < CAST($before AS DATE)) - {days}",
-    )
-    rows = connection.execute(f"{sql}\nGROUP BY {column}\nORDER BY {column} DESC", {"before": before}).fetchall()
-    return {
-        rule.id: [Past(float(row[1 + index]), int(row[0])) for row in rows if row[1 + index] is not None]
-        for index, rule in enumerate(usable)
-    }
+def _add_bulk(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rules: Sequence[Rule],
+    since: date | None,
+    until: date,
+    found: _Figures,
+) -> None:
+    """Add the figures of days of the bulk history; rules that need the partition's key have none there."""
+    if not rules:
+        return
+    column, table = contract.partitioned_by, contract.twin().address
+    if since is None:
+        last = f"(SELECT max({column}) FROM {table} WHERE {column} <= $until)"
+        days = DAYS_PER_PARTITION * found.longest(rules)
+        where = f"{column} <= $until AND {column} >= {last} - {days}"
+    else:
+        where = f"{column} BETWEEN $since AND $until"
+    sql = aggregate_sql(table, rules, where, also=(column or "",))
+    parameters = {"until": until} if since is None else {"since": since, "until": until}
+    for day, rows, *figures in connection.execute(f"{sql}\nGROUP BY {column}", parameters).fetchall():
+        for rule, figure in zip(rules, figures, strict=True):
+            if figure is not None:
+                found.add(rule.id, day, figure, rows)
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, address: str) -> bool:

@@ -65,6 +65,8 @@ class Past:
 
     figure: float
     rows: int
+    year_before: bool = False
+    """Whether the partition is of the same week a year before, not one of the last ones."""
 
 
 @dataclass(frozen=True)
@@ -128,24 +130,48 @@ def judge(rule: Rule, value: object, rows: int, past: Sequence[Past]) -> RuleRes
         status: Status = "passed" if exact <= rule.limit else "failed"
         return RuleResult(rule, share if rule.relative else float(offending), rows, None, float(rule.limit), status)
     figure = None if value is None else float(str(value))
-    known = [each for each in past if each.rows >= rule.band.minimum_rows and math.isfinite(each.figure)]
-    if figure is None or rows < rule.band.minimum_rows or len(known) < rule.band.at_least:
+    known = [each for each in past if each.rows >= rule.band.minimum_rows and _usable(each.figure, rule.band)]
+    recent = sum(not each.year_before for each in known)
+    enough = recent >= rule.band.at_least or rule.band.assumed is not None
+    if figure is None or rows < rule.band.minimum_rows or not enough:
         return RuleResult(rule, figure, rows, None, None, "not evaluated")
     low, high = allowed_by(rule.band, known, rows)
     inside = (low is None or figure >= low) and (high is None or figure <= high)
     return RuleResult(rule, figure, rows, low, high, "passed" if math.isfinite(figure) and inside else "failed")
 
 
+def _usable(figure: float, band: Band) -> bool:
+    return math.isfinite(figure) and (band.scale == "linear" or figure > 0)
+
+
 def allowed_by(band: Band, past: Sequence[Past], rows: int) -> tuple[float | None, float | None]:
     """Lowest and highest figure that a band allows after these earlier ones; None is an open end."""
-    figures = [each.figure for each in past]
-    centre = median(figures) if band.centre == "median" else fmean(figures)
-    weights = [math.sqrt(each.rows) if band.per_row else 1.0 for each in past]
-    deviations = [abs(figure - centre) * weight for figure, weight in zip(figures, weights, strict=True)]
-    spread = NORMAL * median(deviations) / (math.sqrt(max(rows, 1)) if band.per_row else 1.0)
-    tolerance = float(band.tolerance) * (abs(centre) if band.relative else 1.0)
-    width = max(tolerance, float(band.spread) * spread)
-    return (
-        None if band.side == "above" else centre - width,
-        None if band.side == "below" else centre + width,
-    )
+    if band.scale == "log":
+        logs = [Past(math.log(each.figure), each.rows, each.year_before) for each in past]
+        tolerance = math.log(float(band.tolerance))
+        assumed = None if band.assumed is None else math.log(float(band.assumed))
+        low, high = _interval(band, logs, rows, tolerance, assumed)
+        low, high = math.exp(low), math.exp(high)
+    else:
+        assumed = None if band.assumed is None else float(band.assumed)
+        low, high = _interval(band, past, rows, float(band.tolerance), assumed)
+    return None if band.side == "above" else low, None if band.side == "below" else high
+
+
+def _interval(
+    band: Band, past: Sequence[Past], rows: int, tolerance: float, assumed: float | None
+) -> tuple[float, float]:
+    """The band on its own scale, both ends."""
+    recent = [each for each in past if not each.year_before]
+    spread = 0.0
+    if len(recent) >= band.at_least or assumed is None:
+        figures = [each.figure for each in recent]
+        centre = median(figures) if band.centre == "median" else fmean(figures)
+        weights = [math.sqrt(each.rows) if band.per_row else 1.0 for each in recent]
+        deviations = [abs(figure - centre) * weight for figure, weight in zip(figures, weights, strict=True)]
+        spread = NORMAL * median(deviations) / (math.sqrt(max(rows, 1)) if band.per_row else 1.0)
+    else:
+        centre = assumed
+    width = max(tolerance * (abs(centre) if band.relative else 1.0), float(band.spread) * spread)
+    reached = [centre, *(each.figure for each in past if each.year_before)] if band.season else [centre]
+    return min(reached) - width, max(reached) + width

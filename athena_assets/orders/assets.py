@@ -167,7 +167,7 @@ def _book_empty_tables(
         night = scope.night or delivery.first_night
         for table in retailer.raw_tables:
             connection.execute(
-                f"INSERT INTO orders.accounting{scope.suffix} SELECT $night, $delivery, $table, 0, 0, 0, 0, 0, 0"
+                f"INSERT INTO orders.accounting{scope.suffix} SELECT $night, $delivery, $table, 0, 0, 0, 0, 0, 0, 0"
                 f" WHERE NOT EXISTS (SELECT 1 FROM orders.accounting{scope.suffix}"
                 " WHERE delivery_id = $delivery AND table_name = $table AND ($whole OR night = $night))",
                 {

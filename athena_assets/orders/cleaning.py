@@ -160,7 +160,8 @@ class _Engine:
             grouped = "GROUP BY night, delivery_id"
             delivered.append(
                 f"    SELECT night, delivery_id, '{table}' AS table_name, count(*) AS rows_in, 0 AS rows_kept, "
-                f"0 AS rows_quarantined, sum({amount}) AS amount_in, 0 AS amount_kept, 0 AS amount_quarantined\n"
+                f"0 AS rows_quarantined, 0 AS rows_repeated, sum({amount}) AS amount_in, 0 AS amount_kept, "
+                f"0 AS amount_quarantined\n"
                 f"    FROM raw.{table}{self.scope.suffix} WHERE {self.scope.condition} {grouped}"
             )
             rows = f"FROM (\n{self._judged(table)}\n) WHERE code IN ({_codes(self._kept(table))})"
@@ -169,8 +170,9 @@ class _Engine:
                 rows = f"FROM {self._clean_lines} WHERE {self.scope.condition}"
                 money = "sum(line_amount)"
             kept.append(
-                f"    SELECT night, delivery_id, '{table}', 0, count(*), 0, 0, {money}, 0\n    {rows} {grouped}"
+                f"    SELECT night, delivery_id, '{table}', 0, count(*), 0, 0, 0, {money}, 0\n    {rows} {grouped}"
             )
+        repeating = [rule for table in self.source.tables for rule in self.rules.of(table) if rule.repeats]
         union = "\n    UNION ALL\n"
         return _template(
             "accounting",
@@ -178,6 +180,7 @@ class _Engine:
                 "delivered": union.join(delivered),
                 "kept": union.join(kept),
                 "quarantine": f"orders.quarantine{self.scope.suffix}",
+                "repeating_codes": _codes(repeating),
                 "in_scope": self.scope.condition,
             },
         )
@@ -283,7 +286,7 @@ def _cases(rules: Iterable[Rule]) -> str:
 
 def _codes(rules: list[Rule]) -> str:
     """The rules' codes as a SQL list; an impossible code stands for none, because IN () is no SQL."""
-    return ", ".join(quote_text(rule.code) for rule in rules) or "''"
+    return ", ".join(dict.fromkeys(quote_text(rule.code) for rule in rules)) or "''"
 
 
 @cache

@@ -23,6 +23,7 @@ class Rule(BaseModel):
 
     `merchandise` is false for kept lines that are charges, not goods. A rule of `level` order is tried after
     the line rules, on the lines they keep, and sees the whole order (`order_total`, `header_total`).
+    `repeats` marks a quarantine of rows that say again what has been kept: nothing is lost with them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +34,7 @@ class Rule(BaseModel):
     reason: str
     merchandise: bool = True
     level: Literal["line", "order"] = "line"
+    repeats: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> "Rule":
@@ -40,6 +42,8 @@ class Rule(BaseModel):
             raise ValueError("a rule of level order can only quarantine")
         if not self.merchandise and self.disposition == "quarantine":
             raise ValueError("merchandise is a property of kept lines")
+        if self.repeats and self.disposition == "keep":
+            raise ValueError("repeats is a property of quarantined rows")
         return self
 
 

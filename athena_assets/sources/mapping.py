@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from athena_assets.sources.calendar import TradingCalendar
 from athena_assets.sources.errors import MappingInvalid
 from athena_assets.sources.tables import RAW_TABLES
 
@@ -65,7 +66,8 @@ class SourceMapping(_Strict):
     """A whole source.
 
     `max_unparsed_share` is the share of rows above which a file is refused; `business_country` is the home
-    country as its customers write it; `trades` is false for a closed data set, which will have no further nights.
+    country as its customers write it; `trades` is false for a closed data set, which will have no further nights;
+    `calendar` says on which days the retailer does not trade.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -74,6 +76,7 @@ class SourceMapping(_Strict):
     timezone: str
     business_country: str | None = None
     trades: bool = True
+    calendar: TradingCalendar = TradingCalendar()
     reports_known_at: bool = False
     max_unparsed_share: float = Field(default=0.01, ge=0, lt=1)
     tables: dict[str, TableMapping]
