@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from athena_assets.features.feature_contract import TABLE as FEATURE_TABLE
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
@@ -52,6 +53,12 @@ def contracts_in_force(retailer: Retailer, feature_set: FeatureSet, models: Sequ
         if name not in known and not name.startswith((*_OF_A_RETAILER, *_TEMPLATES))
     ]
     return {contract.address: contract for contract in contracts}
+
+
+def documented_contracts(feature_set: FeatureSet) -> dict[str, Contract]:
+    """Every contract file by name, the feature table's completed with the features."""
+    contracts = {name: load_contract(name) for name in contract_names()}
+    return contracts | {FEATURE_TABLE: feature_contract(feature_set)}
 
 
 def tables_of_contract(name: str, models: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from athena_assets.sources.aliases import AliasRequest, accept_alias, aliases_path, home_version, read_aliases
-from athena_cli import contract_changes
+from athena_cli import contract_changes, contract_pages
 from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import here
 from checks.compiler import compile_rules
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("diff")(contract_changes.diff)
+app.command("pages")(contract_pages.pages)
 
 
 @app.callback(invoke_without_command=True)
