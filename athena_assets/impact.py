@@ -241,7 +241,9 @@ def _cleaning(retailer: Retailer, cache: Path | None) -> Iterator[tuple[Node, No
 def _features(feature_set: FeatureSet, contracts: Mapping[str, Contract]) -> Iterator[tuple[Node, Node]]:
     for name, sources in feature_set.lineage.items():
         base = feature_set.bases[feature_set.by_name[name].table]
-        _, _, selecting = base.sql.partition(f"FROM {base.source}")
+        _, _, conditions = base.sql.partition(f"FROM {base.source}")
+        # Rows are put together by customer: whose row it is decides as much as the conditions do.
+        selecting = f"customer_id {conditions}"
         read = {(_nightly(view), column) for view, column in sources}
         for node in read | _columns_in(selecting, _nightly(base.source), contracts):
             yield node, (FEATURE, name)

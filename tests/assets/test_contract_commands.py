@@ -6,10 +6,44 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+from typer.main import get_command
+
+from athena_cli.contracts import app
+from checks.compiler import checks_of
+from checks.contract import contract_names, load_contract
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Command, Shop
 
 NIGHT = "2011-10-29"
+COMMANDS = ("accept-alias", "aliases", "diff", "pages")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_when_asked_for_then_every_argument_is_explained(command: str, athena: Command, tmp_path: Path) -> None:
+    answer = athena(tmp_path / "home", "contracts", command, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert f"Usage: athena contracts {command}" in answer.out
+    assert not (tmp_path / "home").exists()
+    declared = get_command(app).commands
+    assert set(declared) == set(COMMANDS)
+    assert declared[command].help
+    assert [each.name for each in declared[command].params if not getattr(each, "help", None)] == []
+
+
+def test_contracts_when_listed_then_their_rules_are_counted_by_severity(athena: Command, tmp_path: Path) -> None:
+    listed = {each["table"]: each for each in json.loads(athena(tmp_path / "home", "contracts", "--json").out)}
+    assert set(listed) == set(contract_names())
+    for name, each in listed.items():
+        severities = [rule.severity for check in checks_of(load_contract(name)) for rule in check.rules]
+        counted = (each["blocking rules"], each["warning rules"])
+        assert counted == (severities.count("ERROR"), severities.count("WARN"))
+    told = athena(tmp_path / "home", "contracts").out
+    assert "features.customer_features" in told
+    assert not (tmp_path / "home").exists()
 
 
 def test_night_when_a_rename_was_accepted_then_the_refused_file_loads_and_publishes_what_it_would_have(

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from dataclasses import asdict
 
+import duckdb
 import pytest
 
+from athena_assets.features.evaluate import evaluate
+from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
 from athena_assets.impact import ImpactGraph, NotInLineage, impact_graph
 from athena_assets.sources.source import source_named
+from tests.unit.test_feature_set import AS_OF, CUTOFF, ROWS
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +107,51 @@ def test_module_when_imported_then_it_brings_no_orchestrator() -> None:
     script = "import sys, athena_assets.impact; print(sorted({'dagster', 'pandas', 'sqlglot'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+OTHER_VALUES = {
+    "VARCHAR": "'C-' || hash({0}) % 500",
+    "TIMESTAMP": "{0} - INTERVAL 40 DAY",
+    "DATE": "{0} - 40",
+    "BOOLEAN": "NOT {0}",
+    "BIGINT": "{0} + 3",
+    "DECIMAL(18,4)": "CAST({0} * 2 AS DECIMAL(18,4))",
+}
+CLEAN_TABLES = ("orders", "service_contacts", "campaign_contacts", "customers")
+
+
+@pytest.mark.parametrize("table", CLEAN_TABLES)
+def test_column_when_its_values_are_others_then_no_feature_changes_that_is_not_said_to_be_affected(
+    table: str, simulator: ImpactGraph
+) -> None:
+    """The oracle is the computation itself: change one column's values and see which features move."""
+    moved: dict[str, set[str]] = {}
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.execute(ROWS)
+        before = features_of(connection, simulator)
+        view = f"orders.all_{table}"
+        types = dict(connection.execute("SELECT name, type FROM pragma_table_info($view)", {"view": view}).fetchall())
+        connection.execute(f"CREATE TABLE kept AS SELECT * FROM {view}")
+        for column, type in types.items():
+            other = OTHER_VALUES[type].format(column)
+            connection.execute(f"CREATE OR REPLACE TABLE {view} AS SELECT * REPLACE ({other} AS {column}) FROM kept")
+            after = features_of(connection, simulator)
+            moved[column] = {name for name in before if moves(before[name], after[name])}
+        connection.execute(f"CREATE OR REPLACE TABLE {view} AS SELECT * FROM kept")
+    assert set().union(*moved.values()), "nothing moved: the oracle sees nothing"
+    silent = {column: names - affected(simulator, f"orders.{table}", column) for column, names in moved.items()}
+    assert {column: names for column, names in silent.items() if names} == {}
+
+
+def moves(before: dict[str, object], after: dict[str, object]) -> bool:
+    """Whether a customer of both populations has another value."""
+    return any(before[customer] != after[customer] for customer in before.keys() & after.keys())
+
+
+def features_of(connection: duckdb.DuckDBPyConnection, graph: ImpactGraph) -> dict[str, dict[str, object]]:
+    """Every feature's value by customer."""
+    table = evaluate(connection, graph.feature_set, ACTIVE_CUSTOMERS, as_of=AS_OF, cutoff=CUTOFF)
+    customers = table.column("customer_id").to_pylist()
+    return {
+        name: dict(zip(customers, table.column(name).to_pylist(), strict=True)) for name in graph.feature_set.columns
+    }
