@@ -20,6 +20,7 @@ from athena_cli import (
     sources,
     training,
     ui,
+    why,
 )
 from athena_cli.output import print_error
 from athena_cli.telling import CHECK, LOAD, NIGHT, RUN, TRAIN, WITHDRAW, as_named, telling
@@ -40,6 +41,7 @@ app.command("withdraw")(telling(WITHDRAW, deliveries.withdraw))
 app.command("night")(telling(NIGHT, nights.night))
 app.command("train")(telling(TRAIN, training.train))
 app.command("backtest")(training.backtest)
+app.command("why")(why.why)
 app.command("check")(telling(CHECK, check.check))
 app.add_typer(override.app, name="override")
 app.command("models")(models.models)

@@ -108,6 +108,10 @@ class GatePlan:
                 for run in self.stretches(".".join(key.path), read)
             ]
 
+    def needs_of(self, asset: str, partitions: Iterable[str], latest: Latest) -> list[Need]:
+        """What a step that makes one asset, `schema.table`, alone will read."""
+        return self.needs([dg.AssetKey(asset.split("."))], partitions, latest)
+
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Every asset, those that are read before those that read them."""

@@ -5,19 +5,29 @@ gate, or the other way round.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 
+from athena_assets.errors import AthenaError
+from athena_assets.monitoring.records import records_of
+from athena_assets.monitoring.why import explain
+from athena_assets.sources.aliases import source_of_home
 from checks import overrides, verdicts
 from checks.contract import Contract, Severity
 from resources.findings import Finding, Findings
+from resources.home import need_home
+from resources.settings import load_settings
 from resources.steps import home_of
 
 MOST_FAULTS_SHOWN = 20
+MOST_SCREENS = 3
 
 
 @dataclass(frozen=True)
@@ -72,16 +82,18 @@ def report(
             run_id=context.run.run_id,
             at=naive,
         )
-    _observe(context, contract, outcomes, now)
-    return list(_results(context, contract, outcomes, lifted))
+    told = _observe(context, connection, contract, outcomes, now)
+    return list(_results(context, contract, outcomes, lifted, told))
 
 
 def _observe(
     context: dg.AssetCheckExecutionContext,
+    connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     outcomes: Mapping[str | None, Sequence[Outcome]],
     now: datetime,
-) -> None:
+) -> Mapping[str, str]:
+    """Write the findings of the failed rules; returns the screen that `athena why` has for each partition with one."""
     found = [
         Finding(
             kind="check",
@@ -105,7 +117,30 @@ def _observe(
         for partition, each in outcomes.items()
         for outcome in each
     ]
-    Findings(home_of(context)).observe(found, looked_at=looked_at, at=now)
+    home = home_of(context)
+    screens = _screens(home, connection, found, now) if found else {}
+    told = [replace(each, details=screens.get(each.partition, "")) for each in found]
+    Findings(home).observe(told, looked_at=looked_at, at=now)
+    return screens
+
+
+def _screens(
+    home: Path, connection: duckdb.DuckDBPyConnection, found: Sequence[Finding], now: datetime
+) -> dict[str, str]:
+    """By partition, all that is known of its faults; nothing where the home's own records cannot be read."""
+    try:
+        settings = load_settings().model_copy(update={"home": home})
+        zone = ZoneInfo(source_of_home(home, need_home(home).source).timezone)
+        wall = now.astimezone(zone).replace(tzinfo=None)
+        records = records_of(settings, wall, lambda: nullcontext(connection))
+    except AthenaError:
+        # The verdict stands without its screen, and `athena why` names what is wrong with the records.
+        return {}
+    gravest = sorted(found, key=lambda each: each.severity != "ERROR")
+    return {
+        partition: explain(records, [each for each in gravest if each.partition == partition]).screen()
+        for partition in dict.fromkeys(each.partition for each in found)
+    }
 
 
 def _results(
@@ -113,6 +148,7 @@ def _results(
     contract: Contract,
     outcomes: Mapping[str | None, Sequence[Outcome]],
     lifted: Sequence[overrides.Override],
+    told: Mapping[str, str],
 ) -> Iterator[dg.AssetCheckResult]:
     """One result per check; a run over a range of partitions can have no more, and names the partitions that failed."""
     by_check: dict[str, list[tuple[str, Outcome]]] = {}
@@ -129,6 +165,9 @@ def _results(
             words = "; ".join(f"{partition}: {outcome.said}" for partition, outcome in failed) or shown.said
         if failed:
             context.log.error("%s of %s: %s", check, contract.address, words)
+            screens = [told[partition] for partition, _ in failed[:MOST_SCREENS] if partition in told]
+            # Markdown keeps the columns of a screen only in a block of code.
+            words = "\n\n".join([words, *(f"```\n{screen}\n```" for screen in screens)])
         extra = {"athena/override": "; ".join(one.sentence() for one in excuses if one)} if excused else {}
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([contract.schema, contract.table]),

@@ -217,18 +217,24 @@ def _partition_tags(
     return definition.get_tags_for_partition_key(partition, selected)
 
 
+def _headline(check: dg.AssetCheckEvaluation) -> str:
+    """The rules that failed; what else is known of them, `athena why` says."""
+    return (check.description or "").partition("\n\n")[0]
+
+
 def _failure(result: dg.JobExecutionResult, job: str, partition: str | None) -> RunFailed:
     """The error of a run: the blocking checks that failed, else the first step that did, in its own words."""
     run = f"{job} of {partition}" if partition else job
     failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
     if failed:
-        lines = [f"{'.'.join(each.asset_key.path)}, {each.check_name}: {each.description}" for each in failed]
+        first = f"{'.'.join(failed[0].asset_key.path)} {failed[0].partition or partition or ''}".strip()
+        lines = [f"{'.'.join(each.asset_key.path)}, {each.check_name}: {_headline(each)}" for each in failed]
         return RunFailed(
             f"{run} was stopped by {'a blocking check' if len(failed) == 1 else f'{len(failed)} blocking checks'};"
             " what was published before stays as it is",
-            expected="every rule of the contract to hold (athena ui shows each with its figure and limit)",
+            expected="every rule of the contract to hold",
             found="\n            ".join(lines),
-            next_command="mend the cause, then run the same command again",
+            next_command=f"athena why {first}",
         )
     for event in result.all_events:
         if event.is_step_failure:

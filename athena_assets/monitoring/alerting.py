@@ -75,6 +75,12 @@ class Alert:
     @property
     def text(self) -> str:
         """Everything, for a person."""
+        screens = [each.finding.details for each in self.roots if each.finding.kind == "check" and each.finding.details]
+        if screens:
+            # What `athena why` said when it happened: rows, delivery, readers and the mending command are in it.
+            beside = [*_listed("what followed", self.consequences), *_listed("warnings beside it", self.warnings)]
+            taken = [f"taken by: {self.acknowledged_by}"] if self.acknowledged_by else []
+            return "\n".join([*dict.fromkeys(screens), *beside, *taken])
         lines = [*_listed("what", self.roots), *_listed("what followed", self.consequences)]
         lines += _listed("warnings beside it", self.warnings)
         facts = {

@@ -10,6 +10,7 @@ from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact, ImpactGraph, impact_graph
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import deliver
+from athena_assets.monitoring.mending import mender_of
 from athena_assets.sources.source import Source
 from resources.alert_sink import AlertSink
 from resources.outbox import Outbox
@@ -57,7 +58,11 @@ def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings) -> K
             # No table of the lineage, or a lineage that cannot be read: the alert says less, but it is sent.
             return None
 
-    return Knowledge(downstream_of=lambda asset: set(downstream_of(asset)), impact_of=impact_of)
+    return Knowledge(
+        downstream_of=lambda asset: set(downstream_of(asset)),
+        impact_of=impact_of,
+        mend=lambda finding: mender_of(settings.home, source.name).command(finding),
+    )
 
 
 def _look(context: dg.SensorEvaluationContext, settings: Settings, source: Source) -> str:

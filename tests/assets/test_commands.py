@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "run", "simulate", "load", "deliveries", "withdraw", "night",
-    "train", "backtest", "models", "features", "contracts", "alerts", "check", "override",
+    "train", "backtest", "models", "features", "contracts", "alerts", "check", "override", "why",
     "doctor", "ui",
 )  # fmt: skip
 NIGHT = "2011-10-28"

@@ -1,0 +1,107 @@
+"""The one command that mends a finding: what the alert, `athena why` and the runbooks tell the engineer on call.
+
+A fault of what was delivered is mended by its corrected delivery and the nights that read it; a fault of what was
+computed by computing it again; a named error by what it says itself.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from athena_assets.monitoring.grouping import REFUSALS
+from athena_assets.nights import Night
+from athena_assets.sources.deliveries import Delivery
+from athena_assets.sources.landing import Landing
+from resources.findings import Finding
+
+INTAKE = ("raw", "orders")
+"""Schemas whose rows are what was delivered, so that only another delivery mends them."""
+
+_COMMAND = re.compile(r"^\s*next:\s+(?P<command>athena .*)$", re.MULTILINE)
+_PROSE = re.compile(r",? (?:to |and then |answers |if |or |for earlier |\().*$|, .*$")
+"""What an error says after its command, for a person."""
+
+
+@dataclass(frozen=True)
+class Mender:
+    """What mending needs to know of a home.
+
+    published: the nights that have been published, ascending; a night among them is made anew only when told to.
+    """
+
+    source: str
+    deliveries: tuple[Delivery, ...]
+    published: tuple[date, ...]
+
+    def command(self, finding: Finding, delivery: Delivery | None = None) -> str:
+        """The shell line that mends a finding once its cause is gone.
+
+        delivery: the one that brought the offending rows; default: the last that covers the finding's night.
+        """
+        schema = finding.asset.partition(".")[0]
+        if finding.kind == "error":
+            return self._of_error(finding, schema)
+        if finding.rule == f"{finding.check}.missing" or finding.rule == f"{finding.check}.outdated":
+            return f"athena check {finding.asset} {finding.partition}".strip()
+        if schema in INTAKE:
+            brought = delivery or self.delivery_of(finding)
+            if brought is not None:
+                return " && ".join([brought.replacing_command(files_of(brought)), *self._runs_from(brought)])
+        return self._again(finding.partition, schema)
+
+    def delivery_of(self, finding: Finding) -> Delivery | None:
+        """The last delivery that covers a finding's night; of the history, the last bulk delivery."""
+        if finding.partition:
+            covering = [each for each in self.deliveries if each.covers(date.fromisoformat(finding.partition))]
+        else:
+            covering = [each for each in self.deliveries if each.kind == "bulk"]
+        return covering[-1] if covering else None
+
+    def _of_error(self, finding: Finding, schema: str) -> str:
+        if finding.rule in REFUSALS:
+            return f"athena why {finding.asset} {finding.partition}".strip()
+        said = _COMMAND.search(finding.details)
+        if said is not None:
+            command = said["command"]
+            return command if "&&" in command else _PROSE.sub("", command).strip()
+        return self._again(finding.partition, schema)
+
+    def _again(self, partition: str, schema: str) -> str:
+        if not partition:
+            return f"athena run --source {shlex.quote(self.source)}"
+        day = date.fromisoformat(partition)
+        if schema not in (*INTAKE, "features", "predictions", "ops", "cost"):
+            return f"athena train {schema} --month {day:%Y-%m}"
+        return self._night(day)
+
+    def _runs_from(self, delivery: Delivery) -> list[str]:
+        if delivery.kind == "bulk":
+            return [f"athena run --source {shlex.quote(self.source)}"]
+        later = [day for day in self.published if day > delivery.last_night]
+        return [self._night(day) for day in (delivery.last_night, *later)]
+
+    def _night(self, day: date) -> str:
+        # A published night keeps what it used, wrong orders included, unless it is told otherwise.
+        return f"athena night {Night(day).key}{' --current' if day in self.published else ''}"
+
+
+def mender_of(home: Path, source: str) -> Mender:
+    """The mender of a home, from its manifests and published files."""
+    nights = {path.name.removeprefix("night=") for path in (home / "published" / "predictions").glob("*/night=*")}
+    return Mender(
+        source=source,
+        deliveries=Landing.of(home).deliveries(source),
+        published=tuple(sorted(date.fromisoformat(night) for night in nights)),
+    )
+
+
+def files_of(delivery: Delivery) -> Sequence[str]:
+    """What was delivered, as one would name it on a command line: a folder of its own, or the files."""
+    paths = [Path(file.path) for file in delivery.files]
+    folders = {path.parent for path in paths}
+    if len(paths) > 1 and len(folders) == 1:
+        return [str(folders.pop())]
+    return [str(path) for path in paths]

@@ -1,0 +1,233 @@
+"""Why something is not published: the rule that failed, the rows, the delivery that brought them, and what mends it.
+
+One screen for the engineer at 6:47, made of what was recorded: findings, verdicts and manifests. Where the warehouse
+cannot be read, it says less, and says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from athena_assets.errors import AthenaError
+from athena_assets.impact import Impact
+from athena_assets.monitoring.mending import Mender
+from athena_assets.monitoring.runbooks import kind_of, runbook_of
+from athena_assets.sources.deliveries import Delivery
+from checks.compiler import compile_rules
+from checks.contract import Contract
+from checks.evaluation import offending_rows
+from resources.findings import Finding
+
+MOST_ROWS = 5
+MOST_RULES = 6
+MOST_COLUMNS = 8
+WIDEST = 24
+
+
+@dataclass(frozen=True)
+class Offending:
+    """Rows that offend one rule."""
+
+    rule: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+    def lines(self) -> list[str]:
+        """A small table: the columns that say something, the offended one among them."""
+        kept = self._shown()
+        cells = [[self.columns[index] for index in kept], *([_cell(row[index]) for index in kept] for row in self.rows)]
+        widths = [max(len(line[index]) for line in cells) for index in range(len(kept))]
+        return [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        ]
+
+    def _shown(self) -> list[int]:
+        """Identity first, then the column that the rule names; technical columns only where there is room."""
+        named = self.rule.partition(".")[0]
+        quiet = ("delivery_id", "night", "known_at", "parse_error", "description")
+        order = sorted(
+            range(len(self.columns)),
+            key=lambda index: (self.columns[index] != named, self.columns[index] in quiet, index),
+        )
+        return sorted(order[:MOST_COLUMNS])
+
+
+def _cell(value: object) -> str:
+    text = "NULL" if value is None else str(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a model's readers see now."""
+
+    model: str
+    night: date | None
+    """None where nothing has been published."""
+    age_hours: float | None
+    """Since the night's as_of."""
+
+    def sentence(self) -> str:
+        """For a person."""
+        if self.night is None or self.age_hours is None:
+            return f"{self.model}: nothing has been published yet"
+        days, hours = divmod(round(self.age_hours), 24)
+        return f"{self.model}: night {self.night} stays up, {f'{days} d ' if days else ''}{hours} h old"
+
+
+@dataclass(frozen=True)
+class Why:
+    """Everything about what is wrong with one partition of one asset."""
+
+    asset: str
+    partition: str
+    asked: str
+    """What was asked about, when that only waits for the asset above."""
+    findings: tuple[Finding, ...]
+    offending: tuple[Offending, ...]
+    delivery: Delivery | None
+    impact: Impact | None
+    published: tuple[Published, ...]
+    runbook: str
+    mend: str
+    unread: str = ""
+    """Why rows and verdicts could not be read, if they could not."""
+
+    @property
+    def where(self) -> str:
+        """The partition in words."""
+        return f"{self.asset} {self.partition}".strip()
+
+    def screen(self) -> str:
+        """One screen for a person; the alert and the check's description say the same."""
+        state = (
+            "is refused" if any(each.severity == "ERROR" for each in self.findings) else "is passed on with a warning"
+        )
+        lines = [f"{self.asked} waits for {self.where}"] if self.asked else []
+        lines.append(f"{self.where} {state}")
+        for finding in self.findings[:MOST_RULES]:
+            lines.append(f"  {finding.check}: {finding.summary if finding.kind == 'check' else finding.details}")
+        if len(self.findings) > MOST_RULES:
+            lines.append(f"  and {len(self.findings) - MOST_RULES} more rules")
+        for offending in self.offending[:2]:
+            lines += [f"  rows that offend {offending.rule}:", *(f"    {line}" for line in offending.lines())]
+        if self.unread:
+            lines.append(f"  the rows could not be read: {self.unread}")
+        facts = {
+            "delivery": [self._delivered()] if self.delivery else [],
+            "affected": self.impact.lines() if self.impact else [],
+            "published": [each.sentence() for each in self.published],
+            "runbook": [self.runbook],
+            "next": [self.mend],
+            "or": [self._override()] if self._can_be_overridden else [],
+        }
+        for name, said in facts.items():
+            lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(said)]
+        return "\n".join(lines)
+
+    @property
+    def _can_be_overridden(self) -> bool:
+        return all(each.kind == "check" for each in self.findings) and self.findings[0].severity == "ERROR"
+
+    def _override(self) -> str:
+        partition = self.partition or "''"
+        return f"athena override grant {self.asset} {partition} --by NAME --reason TEXT, if it is safe to read as it is"
+
+    def _delivered(self) -> str:
+        assert self.delivery is not None
+        names = ", ".join(Path(file.path).name for file in self.delivery.files)
+        return f"{self.delivery.delivery_id}, registered {self.delivery.registered_at:%Y-%m-%d %H:%M}: {names}"
+
+    def document(self) -> Mapping[str, object]:
+        """For a program."""
+        return {
+            "asset": self.asset,
+            "partition": self.partition,
+            "asked": self.asked,
+            "findings": [each.__dict__ for each in self.findings],
+            "offending": [
+                {"rule": each.rule, "rows": [dict(zip(each.columns, map(str, row), strict=True)) for row in each.rows]}
+                for each in self.offending
+            ],
+            "delivery": self.delivery.delivery_id if self.delivery else None,
+            "affected": self.impact.lines() if self.impact else [],
+            "published": [
+                {"model": each.model, "night": each.night, "age_hours": each.age_hours} for each in self.published
+            ],
+            "runbook": self.runbook,
+            "next": self.mend,
+            "unread": self.unread,
+        }
+
+
+@dataclass(frozen=True)
+class Records:
+    """What `explain` reads of a home."""
+
+    mender: Mender
+    contracts: Mapping[str, Contract]
+    impact_of: Callable[[str], Impact | None]
+    published: tuple[Published, ...]
+    reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+
+def explain(records: Records, roots: Sequence[Finding], *, asked: str = "") -> Why:
+    """Everything about one partition, from what is wrong with it.
+
+    roots: at least one finding, the gravest first; those of the first one's asset and partition are told.
+    asked: what was asked about, where it only waits for this.
+    """
+    first = roots[0]
+    findings = tuple(each for each in roots if (each.asset, each.partition) == (first.asset, first.partition))
+    contract = records.contracts.get(first.asset) or records.contracts.get(first.asset.removesuffix("_history"))
+    offending: tuple[Offending, ...] = ()
+    unread = ""
+    if contract is not None and first.kind == "check":
+        own = contract.twin() if first.asset.endswith("_history") else contract
+        try:
+            with records.reading() as connection:
+                offending = tuple(_offending(connection, own, findings, first.partition or None))
+        except (AthenaError, duckdb.Error) as error:
+            unread = str(error).splitlines()[0]
+    delivery = _brought(records.mender, first, offending)
+    return Why(
+        asset=first.asset,
+        partition=first.partition,
+        asked=asked,
+        findings=findings,
+        offending=offending,
+        delivery=delivery,
+        impact=records.impact_of(first.asset),
+        published=records.published,
+        runbook=runbook_of(kind_of(first)),
+        mend=records.mender.command(first, delivery),
+        unread=unread,
+    )
+
+
+def _offending(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, findings: Sequence[Finding], partition: str | None
+) -> list[Offending]:
+    rules = {rule.id: rule for rule in compile_rules(contract, minimum_rows=1)}
+    found = []
+    for finding in findings[:MOST_RULES]:
+        rule = rules.get(finding.rule)
+        if rule is None:
+            continue
+        names, rows = offending_rows(connection, contract, rule, partition=partition, most=MOST_ROWS)
+        if rows:
+            found.append(Offending(rule.id, tuple(names), tuple(rows)))
+    return found
+
+
+def _brought(mender: Mender, finding: Finding, offending: Sequence[Offending]) -> Delivery | None:
+    """The delivery that brought the first offending row, else the one that covers the night."""
+    for each in offending:
+        if "delivery_id" in each.columns:
+            name = each.rows[0][each.columns.index("delivery_id")]
+            return next((known for known in mender.deliveries if known.delivery_id == name), None)
+    return mender.delivery_of(finding) if finding.asset.partition(".")[0] in ("raw", "orders") else None
