@@ -55,7 +55,7 @@ class Gap:
     partition: str
     check: str
     state: str
-    """`failed`, `missing` (never judged since it was written), `outdated` (judged by other rules)."""
+    """`failed`, `unwritten`, `missing` (never judged since it was written), `outdated` (judged by other rules)."""
     faults: str = ""
 
     @property
@@ -68,6 +68,7 @@ class Gap:
         """What is wrong with it."""
         states = {
             "failed": f"which failed its check {self.check}",
+            "unwritten": "which has not been written",
             "missing": f"whose check {self.check} has no verdict",
             "outdated": f"whose check {self.check} was judged by other rules than today's",
         }
@@ -81,7 +82,7 @@ class Gap:
     @property
     def next_command(self) -> str:
         """What brings the check to pass."""
-        return f"athena {'why' if self.state == 'failed' else 'check'} {self.where}"
+        return f"athena {'why' if self.state in ('failed', 'unwritten') else 'check'} {self.where}"
 
 
 class Policy(Protocol):
@@ -216,10 +217,18 @@ def find_gaps(connection: duckdb.DuckDBPyConnection, needs: Sequence[Need]) -> l
                 {"asset": need.asset, "check": check.name, "first": need.first, "last": need.last},
             ).fetchall()
         }
+        written = {
+            partition
+            for (partition,) in connection.execute(
+                "SELECT partition FROM gate.materialisation WHERE asset = $asset"
+                " AND partition BETWEEN $first AND $last",
+                {"asset": need.asset, "first": need.first, "last": need.last},
+            ).fetchall()
+        }
         for key in need.keys:
             good, rules_hash, faults = verdicts.get(key, (False, None, ""))
             if rules_hash is None:
-                gaps.append(Gap(need.asset, key, check.name, "missing"))
+                gaps.append(Gap(need.asset, key, check.name, "missing" if key in written else "unwritten"))
             elif rules_hash != check.rules_hash:
                 gaps.append(Gap(need.asset, key, check.name, "outdated"))
             elif not good:
@@ -229,7 +238,7 @@ def find_gaps(connection: duckdb.DuckDBPyConnection, needs: Sequence[Need]) -> l
 
 
 def _missing(need: Need) -> Gap:
-    return Gap(need.asset, need.first, need.checks[0].name, "missing")
+    return Gap(need.asset, need.first, need.checks[0].name, "unwritten")
 
 
 def _span(partitions: Sequence[str]) -> str:

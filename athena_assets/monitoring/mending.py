@@ -44,6 +44,8 @@ class Mender:
         schema = finding.asset.partition(".")[0]
         if finding.kind == "error":
             return self._of_error(finding, schema)
+        if finding.rule == f"{finding.check}.unwritten":
+            return self._first_time(finding, schema)
         if finding.rule == f"{finding.check}.missing" or finding.rule == f"{finding.check}.outdated":
             return f"athena check {finding.asset} {finding.partition}".strip()
         if schema in INTAKE:
@@ -67,6 +69,13 @@ class Mender:
         if said is not None:
             command = said["command"]
             return command if "&&" in command else _PROSE.sub("", command).strip()
+        return self._again(finding.partition, schema)
+
+    def _first_time(self, finding: Finding, schema: str) -> str:
+        """What writes a partition that has never been written."""
+        night = schema in INTAKE and finding.partition
+        if night and self.delivery_of(finding) is None:
+            return f"athena load --night {finding.partition} FILES && athena night {finding.partition}"
         return self._again(finding.partition, schema)
 
     def _again(self, partition: str, schema: str) -> str:

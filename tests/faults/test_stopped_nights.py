@@ -224,7 +224,8 @@ def test_night_when_an_earlier_one_was_left_out_then_the_missing_one_is_named(
         athena,
         retail_shop,
         NEXT,
-        f"nights before {NEXT} have not been landed",
-        f"not landed: {NIGHT}",
-        f"night {NIGHT}",
+        f"it would read orders.accounting {NIGHT}, which has not been written",
+        f"athena why orders.accounting {NIGHT}",
     )
+    said = athena(retail_shop.home, "why", "orders.accounting", NIGHT).out
+    assert f"athena load --night {NIGHT} FILES && athena night {NIGHT}" in said
