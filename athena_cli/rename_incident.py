@@ -7,6 +7,7 @@ whatever is measured in seconds, and what runs, findings and acceptances record.
 import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -33,6 +34,7 @@ from athena_assets.incidents.record import (
     ReplayContradicted,
     refuse_contradiction,
 )
+from athena_assets.incidents.side_by_side import morning
 from athena_assets.lifecycle.artifact import load_artifact
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.nights import Night
@@ -43,20 +45,15 @@ from athena_assets.sources.corrections import corrections
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import ColumnsDiffer
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_cli import nights
 from athena_cli.clock import showing
-from athena_cli.contracts import accept
-from athena_cli.evening import run
 from athena_cli.output import doing
-from athena_cli.sources import load
-from athena_cli.telling import LOAD, NIGHT, RUN, ChangingCommand, telling
 from athena_cli.workplace import Workplace
 from resources.findings import Findings
 from resources.settings import Settings, load_settings
 
 GOOD_NIGHTS = 3
 TABLE, OLD, NEW = "raw.orders", "total_order_amount", "order_total_amount"
-WHO, WHY = "the engineer on call", "the order system's release renamed it; its owner confirmed the meaning is the same"
+WHO, WHY = "the engineer on call", "renamed by a release of the order system, whose owner says that it means the same"
 
 
 def play(folder: Path, *, customers: int, seed: int) -> Incident:
@@ -112,7 +109,7 @@ class _Replay:
         naive_before, naive_after = self._naive_nights(workplace, spec)
         refusal = self._refusal()
         during, nights_during = self._published(spec), self._nights(spec)
-        recovery = self._recovery(spec)
+        recovery = self._recovery(spec, refusal)
         champion = workplace.registry.champion(spec.name)
         affected = impact_graph(workplace.source, cache=self.settings.cache).of(TABLE, [OLD])
         incident = Incident(
@@ -139,16 +136,16 @@ class _Replay:
         """The history and every good night, each loaded at its hour; then a champion, and the nights run."""
         first = self._good[0].night
         with showing(NightlyDelivery(first.plus(-1), self.retailer.history).arrived_at):
-            _command(LOAD, load, files=[self.retailer.history], mapping=MAPPING, first_night=first.key)
+            _athena("load", "--mapping", MAPPING, "--first-night", first.key, self.retailer.history)
         for delivery in self._good:
             self._load(delivery)
-        _command(RUN, run, source=self.retailer.source.name)
+        _athena("run", "--source", self.retailer.source.name)
         return Workplace(self.settings)
 
     def _load(self, delivery: NightlyDelivery) -> None:
         """`athena load --night D FOLDER`, at the hour at which the folder came."""
         with showing(delivery.arrived_at):
-            _command(LOAD, load, files=[delivery.folder], night=delivery.night.key)
+            _athena("load", "--night", delivery.night.key, delivery.folder)
 
     def _naive_nights(self, workplace: Workplace, spec: ModelSpec) -> tuple[NaiveNight, NaiveNight]:
         """The naive pipeline on the last good night and on the renamed one, with the champion of both."""
@@ -167,8 +164,8 @@ class _Replay:
         started = time.perf_counter()
         refused = _refused(ColumnsDiffer, lambda: self._load(delivery))
         seconds = time.perf_counter() - started
-        night = _refused(InvalidArgument, lambda: _command(NIGHT, nights.night, day=delivery.night.key))
-        place = (TABLE, delivery.night.key, LOAD.name)
+        night = _refused(InvalidArgument, lambda: _athena("night", delivery.night.key))
+        place = (TABLE, delivery.night.key, "athena load")
         (finding,) = [each for each in Findings(self.settings.home).open() if each.finding.place == place]
         return Refusal(
             night=delivery.night.day,
@@ -177,23 +174,27 @@ class _Replay:
             seconds=seconds,
             error=type(refused).__name__,
             text=str(refused),
+            mend=refused.next_command or "",
             night_said=night.what,
             recorded_at=finding.first_seen,
             alerts=_alerts(self.settings.home, delivery.night),
         )
 
-    def _recovery(self, spec: ModelSpec) -> Recovery:
-        """A person accepts the new name; the same extract is loaded again, and the night runs."""
-        renamed = f"{NEW}={OLD}"
+    def _recovery(self, spec: ModelSpec, refusal: Refusal) -> Recovery:
+        """A person runs the commands that the refusal printed, with a name and a reason in their places."""
+        commands = [
+            [{"NAME": WHO, "TEXT": WHY}.get(word, word) for word in shlex.split(command)]
+            for command in refusal.mend.split(" && ")
+        ]
         started = time.perf_counter()
-        _command(None, accept, table=TABLE, renamed=renamed, by=WHO, reason=WHY)
-        self._load(self._renamed)
-        _command(NIGHT, nights.night, day=self._renamed.night.key)
+        for _, *words in commands:
+            with showing(morning(refusal.arrived_at)):
+                _athena(*words)
         seconds = time.perf_counter() - started
         (alias,) = read_aliases(self.settings.home)
         evaluated, failed = self._rules()
         return Recovery(
-            command=f'athena contracts accept-alias {TABLE} {renamed} --by "{WHO}" --reason "{WHY}"',
+            commands=tuple(shlex.join(command) for command in commands),
             alias=alias,
             seconds=seconds,
             rules_evaluated=evaluated,
@@ -260,10 +261,12 @@ class _Replay:
 Failure = TypeVar("Failure", bound=AthenaError)
 
 
-def _command(command: ChangingCommand | None, body: Callable[..., None], **arguments: object) -> None:
-    """Run a command as the shell would: its failure is written down, alerts are sent; what it prints is not shown."""
+def _athena(*words: object) -> None:
+    """Run a command as the shell would, in this process; an error is raised, and what it prints is not shown."""
+    from athena_cli.main import app
+
     with redirect_stdout(StringIO()):
-        (telling(command, body) if command is not None else body)(**arguments)
+        app([str(word) for word in words], prog_name="athena", standalone_mode=False)
 
 
 def _refused(expected: type[Failure], act: Callable[[], None]) -> Failure:

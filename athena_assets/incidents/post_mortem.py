@@ -60,7 +60,7 @@ def _when(incident: Incident) -> list[tuple[str, str]]:
     rows.append((_ours(refusal.recorded_at), "finding recorded"))
     rows += [(_ours(alert.at), f"alert sent: {alert.title}") for alert in refusal.alerts]
     rows += [
-        (_theirs(morning(incident)), f"night {incident.during.night} is what readers have"),
+        (_theirs(morning(incident.refusal.arrived_at)), f"night {incident.during.night} is what readers have"),
         (_ours(recovery.alias.accepted_at), f"alias accepted by {recovery.alias.by}"),
         (f"{recovery.seconds:.1f} s later", f"`{mended.delivery_id}` registered, night {refusal.night} published"),
     ]
@@ -87,10 +87,11 @@ def _detection(incident: Incident) -> list[str]:
 
 def _impact(incident: Incident) -> list[str]:
     naive, during, after = incident.naive, incident.during, incident.recovery.published
+    read_at = morning(incident.refusal.arrived_at)
     affected = incident.downstream
     return [
         f"Readers saw no wrong prediction. Until the night was mended they had night {during.night}, whose predictions"
-        f" were {age(during, morning(incident))} old in the morning instead of {age(after, morning(incident))}:"
+        f" were {age(during, read_at)} old in the morning instead of {age(after, read_at)}:"
         f" {during.customers:,} customers, {percent(during.positive_rate)} of them predicted to churn.",
         "What it would have been: a pipeline that reads the same extract and takes the missing column as null published"
         f" {naive.customers:,} predictions.",
@@ -130,11 +131,13 @@ def _prevention(incident: Incident) -> list[str]:
     recovery = incident.recovery
     alias = recovery.alias
     return [
-        f"- Done: `{recovery.command}`. Both names are valid in this home, contract {alias.version_before} ->"
-        f" {alias.version}. The night then ran: {recovery.rules_evaluated:,} rules evaluated, {recovery.rules_failed}"
-        f" failed; {recovery.earlier_rows_changed} rows of earlier nights told otherwise than they were landed;"
-        f" {recovery.open_findings} findings open.\n"
-        "- To agree with the owner of the order system: notice before a release, and `athena contracts diff` in their"
+        "Done, as the refusal said:",
+        "\n".join(["```text", *recovery.commands, "```"]),
+        f"Both names are valid in this home, contract {alias.version_before} -> {alias.version}. The night then ran:"
+        f" {recovery.rules_evaluated:,} rules evaluated, {recovery.rules_failed} failed;"
+        f" {recovery.earlier_rows_changed} rows of earlier nights told otherwise than they were landed;"
+        f" {recovery.open_findings} findings open.",
+        "To agree with the owner of the order system: notice before a release, and `athena contracts diff` in their"
         " pipeline, which says what a release breaks before it delivers.",
     ]
 

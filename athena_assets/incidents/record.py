@@ -70,7 +70,9 @@ class Refusal:
     """From the start of the load until it had refused and the alert was sent, measured."""
     error: str
     text: str
-    """The whole error, with the likely rename and the command that accepts it."""
+    """The whole error, with the likely rename and everything downstream."""
+    mend: str
+    """The commands that it says go on from there, joined by `&&`."""
     night_said: str
     """What running the night says while its extract stands refused."""
     recorded_at: datetime
@@ -82,7 +84,8 @@ class Refusal:
 class Recovery:
     """The way back."""
 
-    command: str
+    commands: tuple[str, ...]
+    """What the refusal said to run, with a name and a reason filled in; run to the letter."""
     alias: AcceptedAlias
     seconds: float
     """From the acceptance to the published night, measured."""

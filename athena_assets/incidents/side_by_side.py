@@ -66,10 +66,10 @@ def side_by_side(incident: Incident) -> list[list[str]]:
             "0",
         ],
         [
-            f"what readers had at {morning(incident):%H:%M}",
+            f"what readers had at {morning(refusal.arrived_at):%H:%M}",
             "wrong predictions",
             f"night {refusal.night}, wrong",
-            f"night {incident.during.night}, {age(incident.during, morning(incident))} old",
+            f"night {incident.during.night}, {age(incident.during, morning(refusal.arrived_at))} old",
         ],
         ["alerts", NONE, "none", str(len(refusal.alerts))],
         [
@@ -93,10 +93,10 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{100 * share:.{decimals}f} %"
 
 
-def morning(incident: Incident) -> datetime:
-    """The morning after the renamed night, by the retailer's clock."""
+def morning(arrived_at: datetime) -> datetime:
+    """When somebody reads what was published after a delivery arrived, by the retailer's clock."""
     hour, minute = MORNING
-    return incident.refusal.arrived_at.replace(hour=hour, minute=minute)
+    return arrived_at.replace(hour=hour, minute=minute)
 
 
 def age(published: Published, at: datetime) -> str:

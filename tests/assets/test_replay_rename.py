@@ -151,7 +151,8 @@ def test_athena_when_the_extract_stood_refused_then_the_last_good_night_stayed_a
 
 def test_manifest_of_the_renamed_extract_when_landed_then_only_the_nights_own_rows_count(replayed: Replayed) -> None:
     (renamed,) = [each for each in replayed.measured["deliveries"] if each["first_night"] == RENAMED]
-    assert renamed["registered_at"] == f"{date(2026, 11, 2)} 00:30:00"
+    # It came at 00:30 and was refused; a manifest it has since the engineer on call loaded it again.
+    assert renamed["registered_at"] == f"{date(2026, 11, 2)} 06:47:00"
     with duckdb.connect(str(replayed.folder / "home" / "warehouse.duckdb"), read_only=True) as connection:
         landed = connection.execute(
             "SELECT sum(rows_in) FROM orders.accounting WHERE night = $night", {"night": RENAMED}
@@ -169,9 +170,24 @@ def test_manifest_of_the_renamed_extract_when_landed_then_only_the_nights_own_ro
 def test_incident_when_told_then_it_is_one_alert_with_the_likely_new_name(replayed: Replayed) -> None:
     (alert,) = replayed.measured["refusal"]["alerts"]
     assert alert["title"].startswith(f"night {RENAMED}: raw.orders")
-    assert OLD in replayed.measured["refusal"]["text"]
-    assert NEW in replayed.measured["refusal"]["text"]
-    assert replayed.measured["recovery"]["open_findings"] == 0
+    text = replayed.measured["refusal"]["text"]
+    assert f"orders.{OLD} is missing; {NEW} looks like it (name, type, distribution: KS 0.0" in text
+    assert "churn (retention-analytics" in text
+    assert "spend_180d (customer-insight)" in text
+
+
+def test_mending_when_done_then_by_the_printed_commands_and_nothing_else(replayed: Replayed) -> None:
+    recovery, folder = replayed.measured["recovery"], replayed.folder / "deliveries" / RENAMED
+    assert replayed.measured["refusal"]["mend"] == (
+        f"athena contracts accept-alias raw.orders {NEW}={OLD} --by NAME --reason TEXT"
+        f" && athena load --night {RENAMED} {folder} && athena night {RENAMED}"
+    )
+    assert [command.split(" --by ")[0] for command in recovery["commands"]] == [
+        command.split(" --by ")[0] for command in replayed.measured["refusal"]["mend"].split(" && ")
+    ]
+    assert recovery["alias"]["by"] == "the engineer on call"
+    assert (recovery["rules_failed"], recovery["open_findings"]) == (0, 0)
+    assert recovery["rules_evaluated"] > 100
 
 
 def test_post_mortem_when_drafted_then_it_is_kept_and_tells_the_measured_figures(replayed: Replayed) -> None:

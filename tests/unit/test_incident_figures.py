@@ -104,6 +104,7 @@ INCIDENT = Incident(
         seconds=0.125,
         error="ColumnsDiffer",
         text="orders.parquet: total_order_amount is missing",
+        mend="athena contracts accept-alias ... && athena load ...",
         night_said="the night 2026-11-01 has not been delivered",
         recorded_at=datetime(2026, 11, 24, tzinfo=UTC),
         alerts=(Alert("night 2026-11-01: raw.orders", "athena why", datetime(2026, 11, 24, tzinfo=UTC)),),
@@ -112,7 +113,7 @@ INCIDENT = Incident(
     nights_during=(GOOD,),
     downstream=Impact("raw.orders", ("total_order_amount",), (), (), (), ("predictions.churn",)),
     recovery=Recovery(
-        command="athena contracts accept-alias ...",
+        commands=("athena contracts accept-alias ...", "athena load ..."),
         alias=AcceptedAlias(
             accepted_at=datetime(2026, 11, 24, tzinfo=UTC),
             table="raw.orders",
