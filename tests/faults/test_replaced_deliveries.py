@@ -58,7 +58,7 @@ def id_of(shop: Shop, night: str) -> str:
 
 def run(athena: Command, shop: Shop, *command: object) -> str:
     answer = athena(shop.home, *command)
-    assert answer.code == 0, answer.err
+    assert answer.code == 0, answer.err or answer.out
     return answer.out
 
 
