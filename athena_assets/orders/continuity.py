@@ -8,6 +8,7 @@ import duckdb
 
 from athena_assets.errors import AthenaError
 from athena_assets.nights import Night
+from athena_assets.orders.integrity import refuse_damaged
 from athena_assets.pins import pinned_snapshots
 from athena_assets.sources.deliveries import Delivery, snapshot_until
 
@@ -33,7 +34,7 @@ def refuse_gaps(
 
     deliveries: all that are registered. A night is as delivered when its account names exactly those that cover it:
     one that was replaced, withdrawn or joined by a late one since is not.
-    Raises `HistoryNotLanded`, `NightsMissing` or `NightsOutdated`.
+    Raises `HistoryNotLanded`, `NightsMissing`, `NightsOutdated` or `NightsDamaged`.
     """
     _refuse_other_history(connection, deliveries, first_night)
     accounts: dict[str, set[str]] = defaultdict(set)
@@ -54,6 +55,8 @@ def refuse_gaps(
         )
     if outdated := [day for day in before if accounts[day] != covering[day]]:
         raise _outdated(outdated, until)
+    if before:
+        refuse_damaged(connection, before=until)
 
 
 def refuse_outdated(connection: duckdb.DuckDBPyConnection, *, deliveries: Sequence[Delivery], before: Night) -> None:

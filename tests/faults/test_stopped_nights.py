@@ -229,3 +229,18 @@ def test_night_when_an_earlier_one_was_left_out_then_the_missing_one_is_named(
     )
     said = athena(retail_shop.home, "why", "orders.accounting", NIGHT).out
     assert f"athena load --night {NIGHT} FILES && athena night {NIGHT}" in said
+
+
+def test_night_when_half_of_an_earlier_one_is_gone_then_it_is_named_and_made_again(
+    athena: Command, retail_shop: Shop
+) -> None:
+    for night in (NIGHT, NEXT):
+        deliver(athena, retail_shop, night, lambda rows: rows)
+    assert athena(retail_shop.home, "night", NIGHT).code == 0
+    before = {name: digest for name, digest in retail_shop.files().items() if "predictions" in name}
+    with duckdb.connect(str(retail_shop.home / "warehouse.duckdb")) as connection:
+        connection.execute(f"DELETE FROM orders.orders WHERE night = DATE '{NIGHT}' AND hash(order_id) % 2 = 0")
+    stopped(athena, retail_shop, NEXT, f"lines of orders.orders of {NIGHT}: ", f"next:     athena night {NIGHT}")
+    assert athena(retail_shop.home, "night", NIGHT).code == 0
+    assert {name: digest for name, digest in retail_shop.files().items() if "predictions" in name} == before
+    assert athena(retail_shop.home, "night", NEXT).code == 0
