@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -14,7 +14,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.preview import preview
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.sources.errors import AlreadyDelivered
+from athena_assets.sources.errors import AlreadyDelivered, ClockBehind
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
@@ -26,6 +26,8 @@ from resources.home import HomeRecord, home_of, parking_place, read_home, write_
 from resources.settings import Settings, load_settings
 
 SIMULATOR = "simulator"
+BACK_IN_AUTUMN = timedelta(hours=1)
+"""By how much the wall clock may honestly stand before a moment of the past: the hour that comes twice."""
 
 
 def simulate(
@@ -194,6 +196,7 @@ def register_files(
     home, now = settings.home, retailers_now(source.timezone)
     landing = Landing.of(home)
     said, first = (Night.parse(day) if day is not None else None for day in (night, first_night))
+    _refuse_clock_behind(landing, source, now)
     if said is not None and said.as_of > now:
         raise InvalidArgument(
             f"the night {said.key} is not over yet",
@@ -226,6 +229,18 @@ def register_files(
         elif anew and new and (first is not None or replaced is None or record.first_night == replaced.last_night):
             write_home(home, replace(record, first_night=_first_night(delivery, first)))
     return Landed(delivery, taken, new)
+
+
+def _refuse_clock_behind(landing: Landing, source: Source, now: datetime) -> None:
+    """Refuse to register anything while the clock stands before the last registration; raises `ClockBehind`."""
+    registered = [delivery.registered_at for delivery in landing.deliveries(source.name)]
+    if registered and now < max(registered) - BACK_IN_AUTUMN:
+        raise ClockBehind(
+            "the clock of this machine stands before the last delivery was registered",
+            expected=f"a moment after {max(registered):%Y-%m-%d %H:%M}",
+            found=f"{now:%Y-%m-%d %H:%M}",
+            next_command="set the clock, then run the same command again",
+        )
 
 
 def _first_night(delivery: Delivery, wanted: Night | None) -> date:

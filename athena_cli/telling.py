@@ -14,8 +14,10 @@ import typer
 from athena_assets.errors import AthenaError
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import Delivery, deliver
+from athena_assets.sources.errors import NightNotDelivered
 from athena_assets.sources.inspection import tables_of
 from athena_assets.sources.landing import Landing
+from athena_cli.again import is_the_same_again, line_after_refusal
 from athena_cli.output import errors
 from athena_cli.replacing import replaced_delivery
 from athena_cli.sources import declared_source
@@ -160,6 +162,14 @@ def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments
     settings = load_settings()
     if type(error).__name__ in NOT_TOLD or not _is_home(settings.home):
         return
+    if command is LOAD and is_the_same_again(settings, error, arguments):
+        return
+    if (
+        command is NIGHT
+        and isinstance(error, NightNotDelivered)
+        and _is_refused(settings, command.partition_of(arguments))
+    ):
+        return
     asset = _refused_table(settings, error, arguments) if command is LOAD else command.name
     found = Finding(
         kind="error",
@@ -171,7 +181,7 @@ def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments
         summary=named.what if named else f"{command.name} ended with a defect, {type(error).__name__}: {error}",
         figure=(named.found if named else None) or "",
         limit=(named.expected if named else None) or "",
-        details=str(named) if named else "".join(traceback.format_exception(error)),
+        details=_details(settings, command, error, arguments),
     )
     Findings(settings.home).observe([found], looked_at=[found.place], at=datetime.now(UTC))
 
@@ -214,6 +224,25 @@ def _is_home(home: Path) -> bool:
         return read_home(home) is not None
     except AthenaError:
         return home.is_dir()
+
+
+def _details(settings: Settings, command: ChangingCommand, error: Exception, arguments: Arguments) -> str:
+    """Everything that an error says; of a refused delivery also the line that goes on from there."""
+    named = as_named(error)
+    if named is None:
+        return "".join(traceback.format_exception(error))
+    return f"{named}\n  again:    {line_after_refusal(settings, named, arguments)}" if command is LOAD else str(named)
+
+
+def _is_refused(settings: Settings, night: str) -> bool:
+    """Whether what came for a night was refused: then its owner knows why there is nothing to run."""
+    try:
+        return any(
+            (each.finding.check, each.finding.partition) == (LOAD.name, night)
+            for each in Findings(settings.home).open()
+        )
+    except AthenaError:
+        return False
 
 
 def _refused_table(settings: Settings, error: Exception, arguments: Arguments) -> str:

@@ -86,10 +86,13 @@ class TooManyUnparseable(SourceError):
 
 
 class AlreadyDelivered(SourceError):
-    """The same content was registered before. `delivery_id` is that earlier delivery."""
+    """The same content, or the same night, was registered before. `delivery_id` is that earlier delivery."""
 
-    def __init__(self, what: str, *, delivery_id: str, expected: str, found: str, next_command: str) -> None:
+    def __init__(
+        self, what: str, *, delivery_id: str, same_content: bool, expected: str, found: str, next_command: str
+    ) -> None:
         self.delivery_id = delivery_id
+        self.same_content = same_content
         super().__init__(what, expected=expected, found=found, next_command=next_command)
 
 
@@ -105,8 +108,16 @@ class UnknownDelivery(SourceError):
     """No such delivery, or no delivery covers the night."""
 
 
+class NightNotDelivered(UnknownDelivery):
+    """A night that is over should be run, and nothing came for it."""
+
+
 class ManifestDamaged(SourceError):
     """A manifest in the landing zone cannot be read as one."""
+
+
+class ClockBehind(SourceError):
+    """The machine's clock stands before a moment that a manifest has recorded."""
 
 
 class LandingFailed(SourceError):

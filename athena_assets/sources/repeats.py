@@ -32,6 +32,7 @@ def refuse_repeated(
             raise AlreadyDelivered(
                 f"{(repeated or [files[0][1]])[0].name} was delivered before",
                 delivery_id=delivery.delivery_id,
+                same_content=True,
                 expected="content that no earlier delivery brought",
                 found=f"delivery {delivery.delivery_id}, registered at {delivery.registered_at.isoformat()}, "
                 f"nights {delivery.first_night} to {delivery.last_night}",
@@ -41,6 +42,7 @@ def refuse_repeated(
             raise AlreadyDelivered(
                 f"night {night} of {source.name} was delivered before, with other content",
                 delivery_id=delivery.delivery_id,
+                same_content=False,
                 expected="one delivery per night; later facts come with a later night",
                 found=f"delivery {delivery.delivery_id}",
                 next_command="deliver further rows with the next night; if the first were wrong, "

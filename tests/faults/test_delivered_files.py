@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -364,3 +365,17 @@ def test_load_when_another_retailers_file_is_bad_then_the_home_stays_where_it_is
     assert answer.code == 1
     assert landed.files() == before
     assert [path.name for path in landed.folder.iterdir() if path.name.startswith(".")] == [".athena"]
+
+
+def test_load_when_the_clock_went_back_then_nothing_is_registered_and_the_clock_is_named(
+    athena: Command, landed: Shop, retail_files: Shop
+) -> None:
+    from athena_cli.clock import showing
+
+    before = landed.files()
+    with showing(datetime(2011, 10, 30, 4)):
+        answer = athena(landed.home, "load", "--night", "2011-10-29", retail_files.night_file("2011-10-29"))
+    assert answer.code == 1
+    assert "the clock of this machine stands before the last delivery was registered" in answer.err
+    assert "set the clock, then run the same command again" in answer.err
+    assert landed.files() == before
