@@ -123,7 +123,9 @@ def candidates(
     _draw(connection, "refused", _refused_rows(file, new), {"path": str(file.readable.path)})
     if last_good is not None:
         for number, select in enumerate(last_good.selects):
-            rows = _last_rows(select, last_good, [column for column, _ in declared.values()])
+            rows = _last_rows(
+                select, last_good, [column for column, _ in declared.values()], many_nights=file.night is None
+            )
             _draw(connection, "last_good", *rows, more=number > 0)
     compared = []
     for old, (column, spec) in declared.items():
@@ -180,11 +182,16 @@ def _refused_rows(file: RefusedFile, new: Sequence[str]) -> str:
     return f"SELECT source_row, {night} AS night, {columns} FROM {rows}"
 
 
-def _last_rows(select: RawSelect, last_good: LastGood, columns: Sequence[RawColumn]) -> tuple[str, dict[str, object]]:
+def _last_rows(
+    select: RawSelect, last_good: LastGood, columns: Sequence[RawColumn], *, many_nights: bool
+) -> tuple[str, dict[str, object]]:
+    """Rows of the last nights; of every night where the refused file is of many nights itself."""
     names = ", ".join(dict.fromkeys(["known_at", *(column.name for column in columns)]))
+    rows = f"SELECT source_row, night, {names} FROM ({select.sql})"
+    if many_nights:
+        return rows, dict(select.parameters)
     return (
-        f"SELECT source_row, night, {names} FROM ({select.sql})"
-        f" WHERE night > CAST($to_night AS DATE) - {NIGHTS_COMPARED}",
+        f"{rows} WHERE night > CAST($to_night AS DATE) - {NIGHTS_COMPARED}",
         {**select.parameters, "to_night": last_good.last_night},
     )
 

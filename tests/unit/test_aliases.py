@@ -22,7 +22,15 @@ from athena_assets.sources.aliases import (
 from athena_assets.sources.columns import resolve_columns
 from athena_assets.sources.errors import AliasesDamaged, AliasRefused, ColumnsDiffer
 from athena_assets.sources.source import Source, source_named
+from checks.contract import load_contract
 from tests.conftest import REPOSITORY
+
+
+def raised(table: str, by: int) -> str:
+    """The shipped version with its minor raised."""
+    major, minor, patch = load_contract(table).version.split(".")
+    return f"{major}.{int(minor) + by}.{patch}"
+
 
 WHEN = datetime(2026, 11, 2, 6, 47, tzinfo=UTC)
 MAPPING = REPOSITORY / "athena_assets/sources/mapped/examples/complete_journey.yaml"
@@ -61,8 +69,8 @@ def test_record_when_aliases_are_accepted_then_it_says_who_when_why_and_both_ver
             "alias": "order_total_amount",
             "by": "Ada",
             "reason": "ERP 7.2, mail of 1 November",
-            "version_before": "1.0.0",
-            "version": "1.1.0",
+            "version_before": raised("raw.orders", 0),
+            "version": raised("raw.orders", 1),
         },
         {
             "accepted_at": "2026-11-02T06:47:00Z",
@@ -71,8 +79,8 @@ def test_record_when_aliases_are_accepted_then_it_says_who_when_why_and_both_ver
             "alias": "kunde",
             "by": "Ada",
             "reason": "told by ERP",
-            "version_before": "1.0.0",
-            "version": "1.1.0",
+            "version_before": raised("raw.customers", 0),
+            "version": raised("raw.customers", 1),
         },
         {
             "accepted_at": "2026-11-02T06:47:00Z",
@@ -81,8 +89,8 @@ def test_record_when_aliases_are_accepted_then_it_says_who_when_why_and_both_ver
             "alias": "amount",
             "by": "Grace",
             "reason": "told by ERP",
-            "version_before": "1.1.0",
-            "version": "1.2.0",
+            "version_before": raised("raw.orders", 1),
+            "version": raised("raw.orders", 2),
         },
     ]
 
@@ -127,7 +135,7 @@ def test_alias_when_accepted_twice_at_once_then_one_of_the_two_is_refused(tmp_pa
             return "refused"
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(attempt, range(4))) == ["1.1.0", "refused", "refused", "refused"]
+        assert sorted(pool.map(attempt, range(4))) == [raised("raw.orders", 1), *["refused"] * 3]
     assert len(read_aliases(tmp_path)) == 1
 
 

@@ -262,25 +262,37 @@ def test_moments_when_a_sample_is_thinned_then_gaps_and_ages_stay_alike() -> Non
     assert apart.value < 0.06
 
 
-def test_reference_when_it_is_a_long_history_then_its_last_nights_are_compared(tmp_path: Path) -> None:
-    """Two years ago orders were a tenth of today's: the whole history would match no column."""
-    days = [LAST - timedelta(days=offset) for offset in (0, 7, 400, 500, 600)]
+def history_of(folder: Path, name: str, change: str = "SELECT * FROM orders") -> Path:
+    """A file of many nights, in which orders were a tenth of today's until a year ago."""
     parts = []
-    for number, day in enumerate(days):
-        scale = "0.1" if number >= 2 else "1"
-        smaller = f"CAST(total_order_amount * {scale} AS DECIMAL(18,4))"
-        change = f"SELECT * REPLACE ({smaller} AS total_order_amount) FROM orders"
-        parts.append(delivered(tmp_path / f"day{number}.parquet", day, change, seed=10 + number))
-    history = tmp_path / "history.parquet"
+    for number, offset in enumerate((0, 7, 400, 500, 600)):
+        smaller = f"CAST(total_order_amount * {0.1 if number >= 2 else 1} AS DECIMAL(18,4))"
+        night = f"SELECT * REPLACE ({smaller} AS total_order_amount) FROM orders"
+        path = folder / f"{name}-{number}.parquet"
+        parts.append(str(delivered(path, LAST - timedelta(days=offset), night, seed=10 + number)))
+    target = folder / f"{name}.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT * FROM read_parquet({[str(part) for part in parts]})) TO '{history}'")
-        readable = ReadableFile(history, "parquet")
-        as_delivered = DeliveredAs("bulk", "bulk", min(days), LAST)
-        shape = shape_of(connection, readable, "history")
-        select = SOURCE.raw_select("orders", readable, shape, as_delivered, file_name="history")
-        path = delivered(tmp_path / "new.parquet", NIGHT, renamed("total_order_amount", "order_total_amount"), seed=2)
-        new = ReadableFile(path, "parquet")
-        file = RefusedFile("orders", new, shape_of(connection, new, "new"), NIGHT)
+        connection.execute(f"CREATE TABLE orders AS SELECT * FROM read_parquet({parts})")
+        connection.execute(f"COPY ({change}) TO '{target}'")
+    return target
+
+
+@pytest.mark.parametrize("of_one_night", [True, False], ids=["one_night", "full_extract"])
+def test_reference_when_it_is_a_long_history_then_like_is_compared_with_like(
+    of_one_night: bool, tmp_path: Path
+) -> None:
+    """A night with the last nights, a full extract with all of them: the others would match nothing."""
+    change = renamed("total_order_amount", "order_total_amount")
+    before = ReadableFile(history_of(tmp_path, "before"), "parquet")
+    path = tmp_path / "night.parquet"
+    new = ReadableFile(
+        delivered(path, NIGHT, change, seed=2) if of_one_night else history_of(tmp_path, "extract", change), "parquet"
+    )
+    with duckdb.connect() as connection:
+        as_delivered = DeliveredAs("bulk", "bulk", LAST - timedelta(days=600), LAST)
+        shape = shape_of(connection, before, "before")
+        select = SOURCE.raw_select("orders", before, shape, as_delivered, file_name="before")
+        file = RefusedFile("orders", new, shape_of(connection, new, "new"), NIGHT if of_one_night else None)
         error = ColumnsDiffer(
             "x", expected="x", found="x", file="new", table="orders",
             missing=("total_order_amount",), undeclared=("order_total_amount",),
