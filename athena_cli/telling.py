@@ -1,6 +1,8 @@
 """What a command that changes something leaves behind: its own failure among the findings, and nobody untold."""
 
 import functools
+import shlex
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -40,6 +42,10 @@ MAIN_TABLE = "raw.order_lines"
 """What a refused delivery concerns, unless the error names another file."""
 
 Arguments = Mapping[str, Any]
+
+
+class CommandDefective(AthenaError):
+    """A command met something that no line of it expects."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,9 @@ def _watched(command: ChangingCommand, arguments: Arguments) -> Iterator[None]:
     source = _source_of(home)
     try:
         if source is not None:
-            _quietly(lambda: Watch(home).begin(command.name, command.partition_of(arguments), datetime.now(UTC)))
+            _quietly(
+                lambda: Watch(home).begin(command.name, command.partition_of(arguments), _line(), datetime.now(UTC))
+            )
         yield
     finally:
         if source is not None:
@@ -158,7 +166,11 @@ def knowledge_here(settings: Settings) -> Knowledge:
 
 
 def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments) -> None:
-    named = as_named(error)
+    named = as_named(error) or CommandDefective(
+        f"{command.name} ended with a defect, {type(error).__name__}: {error}",
+        found="".join(traceback.format_exception(error)).rstrip(),
+        next_command=_line(),
+    )
     settings = load_settings()
     if type(error).__name__ in NOT_TOLD or not _is_home(settings.home):
         return
@@ -177,13 +189,18 @@ def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments
         asset=asset,
         partition=command.partition_of(arguments),
         check=command.name,
-        rule=type(named or error).__name__,
-        summary=named.what if named else f"{command.name} ended with a defect, {type(error).__name__}: {error}",
-        figure=(named.found if named else None) or "",
-        limit=(named.expected if named else None) or "",
-        details=_details(settings, command, error, arguments),
+        rule=type(named).__name__,
+        summary=named.what,
+        figure="" if isinstance(named, CommandDefective) else named.found or "",
+        limit=named.expected or "",
+        details=_details(settings, command, named, arguments),
     )
     Findings(settings.home).observe([found], looked_at=[found.place], at=datetime.now(UTC))
+
+
+def _line() -> str:
+    """The command line of this process, as it was typed."""
+    return shlex.join(["athena", *sys.argv[1:]])
 
 
 def _clear(command: ChangingCommand, arguments: Arguments) -> None:
@@ -226,11 +243,8 @@ def _is_home(home: Path) -> bool:
         return home.is_dir()
 
 
-def _details(settings: Settings, command: ChangingCommand, error: Exception, arguments: Arguments) -> str:
+def _details(settings: Settings, command: ChangingCommand, named: AthenaError, arguments: Arguments) -> str:
     """Everything that an error says; of a refused delivery also the line that goes on from there."""
-    named = as_named(error)
-    if named is None:
-        return "".join(traceback.format_exception(error))
     return f"{named}\n  again:    {line_after_refusal(settings, named, arguments)}" if command is LOAD else str(named)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from athena_assets.errors import AthenaError
 from resources import spare
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = Path(__file__).parent / "sql" / "outbox.sql"
 _WAIT_SECONDS = 10.0
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"

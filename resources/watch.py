@@ -23,12 +23,15 @@ class Watch:
         self.home = home
         self._outbox = Outbox(home)
 
-    def begin(self, command: str, partition: str, at: datetime) -> None:
-        """This process is at work now."""
+    def begin(self, command: str, partition: str, line: str, at: datetime) -> None:
+        """This process is at work now.
+
+        line: the command line as it was typed, which is what will be run again.
+        """
         with self._outbox.opened() as store:
             store.execute(
-                "INSERT OR REPLACE INTO under_way VALUES (?, ?, ?, ?)",
-                (this_process_name(), command, partition, stamp(at)),
+                "INSERT OR REPLACE INTO under_way VALUES (?, ?, ?, ?, ?)",
+                (this_process_name(), command, partition, line, stamp(at)),
             )
 
     def end(self) -> None:
@@ -45,19 +48,18 @@ class Watch:
             gone = [row for row in store.execute("SELECT * FROM under_way").fetchall() if is_gone(row["process"])]
         if not gone:
             return
-        found = [_finding(row["command"], row["partition"]) for row in gone]
+        found = [_finding(row["command"], row["partition"], row["line"]) for row in gone]
         Findings(self.home).observe(found, looked_at=[], at=at)
         with self._outbox.opened() as store:
             store.executemany("DELETE FROM under_way WHERE process = ?", [(row["process"],) for row in gone])
 
 
-def _finding(command: str, partition: str) -> Finding:
-    line = f"{command} {partition}".strip()
+def _finding(command: str, partition: str, line: str) -> Finding:
     error = CommandKilled(
-        f"{line} was killed, or the machine stopped",
+        f"{command} {partition}".rstrip() + " was killed, or the machine stopped",
         expected="the command to end by itself",
         found="its process is gone; what was under way was undone, and what was published before stays as it is",
-        next_command=line if partition else f"the same {command} again",
+        next_command=line,
     )
     return Finding(
         kind="error",

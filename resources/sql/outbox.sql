@@ -68,10 +68,13 @@ CREATE TABLE IF NOT EXISTS telling (
 
 -- grain:   one command that is under way
 -- inputs:  resources/watch.py
--- columns: process     host, process id and when the process began: a row without a process behind it was killed
-CREATE TABLE IF NOT EXISTS under_way (
+-- columns: line        the command line as it was typed
+--          process     host, process id and when the process began: a row without a process behind it was killed
+DROP TABLE IF EXISTS under_way;
+CREATE TABLE under_way (
     process    TEXT NOT NULL PRIMARY KEY,
     command    TEXT NOT NULL,
     partition  TEXT NOT NULL,
+    line       TEXT NOT NULL,
     started_at TEXT NOT NULL
 );

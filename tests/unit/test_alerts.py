@@ -104,11 +104,11 @@ def test_alert_when_sent_then_it_says_figure_limit_owner_impact_runbook_and_comm
 def test_alert_when_a_warning_becomes_an_error_then_it_is_sent_again_and_not_when_it_gets_better(place: Place) -> None:
     place.see(failed(severity="WARN"))
     assert place.deliver() == ["opened"]
-    place.see(failed(severity="WARN"), failed(PATH[2]))
+    place.see(failed())
     assert place.deliver() == ["escalated"]
     place.see(failed(severity="WARN"))
     assert place.deliver(HOUR) == []
-    place.see(failed(severity="WARN"), failed(PATH[2]))
+    place.see(failed())
     assert place.deliver(HOUR) == []
 
 

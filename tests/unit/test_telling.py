@@ -25,6 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     write_home(folder, HomeRecord("simulator", date(2026, 10, 29)))
     monkeypatch.setenv("ATHENA_HOME", str(folder))
+    monkeypatch.setattr(sys, "argv", ["athena", "night", DAY, "--current"])
     return folder
 
 
@@ -55,8 +56,9 @@ class Damaged(AthenaError):
 def test_command_when_it_ends_with_a_defect_then_somebody_is_told_with_the_trace(home: Path) -> None:
     fail(NIGHT, KeyError("spend"), day=DAY)
     (only,) = Findings(home).open()
-    assert (only.finding.asset, only.finding.partition, only.finding.rule) == ("athena night", DAY, "KeyError")
+    assert (only.finding.asset, only.finding.partition, only.finding.rule) == ("athena night", DAY, "CommandDefective")
     assert "Traceback" in only.finding.details
+    assert "next:     athena night 2026-10-29 --current" in only.finding.details
     assert (home / "monitoring" / "alerts.log").read_text().startswith(f"ERROR alert 1: night {DAY}: athena night: ")
 
 
@@ -81,17 +83,20 @@ def test_commands_when_they_succeed_then_they_clear_what_they_mend_and_nothing_e
 KILLED = """
 import os, signal, sys
 from athena_cli.telling import NIGHT, telling
-telling(NIGHT, lambda **_: os.kill(os.getpid(), signal.SIGKILL))(day=sys.argv[1])
+telling(NIGHT, lambda **_: os.kill(os.getpid(), signal.SIGKILL))(day=sys.argv[2])
 """
 
 
 def test_command_when_it_is_killed_then_whoever_looks_next_leaves_one_alert(home: Path, repository: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, DAY], cwd=repository, env=dict(os.environ), check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, "night", DAY], cwd=repository, env=dict(os.environ), check=False
+    )
     assert killed.returncode == -9
     assert Findings(home).open() == []
     deliver_outstanding()
     deliver_outstanding()
     assert rules(home) == [("athena night", DAY, "CommandKilled")]
+    assert f"next:     athena night {DAY}" in Findings(home).open()[0].finding.details
     assert len((home / "monitoring" / "alerts.jsonl").read_text().splitlines()) == 1
     succeed(NIGHT, day=DAY)
     assert rules(home) == []
