@@ -64,6 +64,11 @@ def test_figures_when_a_column_went_missing_then_nulls_and_silent_zeros_are_told
     assert figures.value_at_risk_after == Decimal("6.00")
 
 
+def test_feature_when_it_turned_null_for_some_and_zero_for_others_then_its_nulls_show_it() -> None:
+    both = FeatureRates("average", null_before=0.0, null_after=0.5, zero_before=0.0, zero_after=0.5)
+    assert (both.turned_null, both.turned_zero) == (True, False)
+
+
 def test_psi_when_counted_by_hand_then_the_same() -> None:
     expected, actual = (
         np.arange(100) / 100,
