@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, cast
 
+from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact
 from athena_assets.lifecycle.model_spec import model_names
 from athena_assets.monitoring.grouping import DownstreamOf, Group, IsMonthly, arrange, causes_of, group_findings
@@ -146,8 +147,16 @@ def describe(recorded: RecordedAlert, knowledge: Knowledge) -> Alert:
         owners=_unique(owners),
         affected=_affected(impacts),
         runbook=runbook_of(kind),
-        mend=knowledge.mend(first),
+        mend=_mending(first, knowledge),
     )
+
+
+def _mending(finding: Finding, knowledge: Knowledge) -> str:
+    try:
+        return knowledge.mend(finding)
+    except (AthenaError, OSError):
+        # A record that cannot be read may be the very fault that is to be told.
+        return _why(finding)
 
 
 def headline(alert: Alert, claim: Claim) -> str:

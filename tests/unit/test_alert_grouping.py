@@ -59,8 +59,9 @@ def test_findings_when_downstream_of_another_night_then_they_are_roots() -> None
 
 
 def test_warnings_when_the_night_has_an_error_then_they_are_beside_it_and_never_its_cause() -> None:
-    (group,) = grouped(recorded(failed(PATH[0], severity="WARN"), failed(PATH[2])))
-    assert (group.severity, assets(group.roots), assets(group.warnings)) == ("ERROR", [PATH[2]], [PATH[0]])
+    (group,) = grouped(recorded(failed(PATH[0], severity="WARN"), failed(PATH[2]), failed("raw.products")))
+    assert (group.severity, assets(group.warnings)) == ("ERROR", [PATH[0]])
+    assert assets(group.roots) == [PATH[2], "raw.products"]
 
 
 def test_warnings_when_the_night_has_nothing_else_then_they_are_one_warning() -> None:

@@ -13,6 +13,7 @@ from athena_assets.errors import InvalidArgument
 from athena_assets.impact import AffectedModel, AffectedTable, Impact
 from athena_assets.monitoring.alerting import Knowledge, group_with
 from athena_assets.monitoring.delivery import deliver, open_alerts
+from athena_assets.sources.errors import ManifestDamaged
 from resources.alert_book import LEASE, AlertBook
 from resources.alert_sink import AlertNotSent, AlertSink, Message
 from resources.findings import Finding, Findings
@@ -120,6 +121,15 @@ def test_alert_when_a_second_cause_appears_then_it_is_sent_again_once(place: Pla
     assert "(and 1 more)" in place.received[-1]
 
 
+def test_alert_when_a_cause_goes_and_comes_back_then_it_is_no_news(place: Place) -> None:
+    place.see(failed(), failed("raw.products"))
+    place.deliver()
+    place.see(failed(), after=HOUR)
+    assert place.deliver(DAY) == ["reminder"]
+    place.see(failed(), failed("raw.products"), after=DAY)
+    assert place.deliver(DAY + HOUR) == []
+
+
 def test_alert_when_it_lasts_then_a_reminder_each_day_until_somebody_takes_it(place: Place) -> None:
     place.see(failed())
     assert [place.deliver(), place.deliver(DAY - HOUR), place.deliver(DAY), place.deliver(DAY + HOUR)] == [
@@ -170,6 +180,18 @@ def test_consequences_when_the_root_is_cleared_first_then_the_alert_stays_and_no
     assert place.deliver(HOUR) == []
     (alert,) = open_alerts(place.home, KNOWLEDGE, at=AT + HOUR)
     assert [each.finding.asset for each in alert.roots] == [PATH[3]]
+
+
+def test_alert_when_nothing_can_be_asked_about_the_home_then_it_says_less_and_is_sent(place: Place) -> None:
+    def damaged(finding: Finding) -> str:
+        raise ManifestDamaged("a manifest cannot be read")
+
+    place.see(failed())
+    (log, file) = deliver(
+        place.home, AlertSink(place.home / "monitoring"), Knowledge(mend=damaged), remind_after=DAY, at=AT
+    )
+    assert (log.failure, file.failure) == ("", "")
+    assert file.alert.mend == f"athena why {PATH[0]} {NIGHT}"
 
 
 class BrokenSink(AlertSink):

@@ -1,17 +1,20 @@
-"""Every alert that can be made has a page, every page is reached."""
+"""Every alert that can be made has a page, every page is reached, and every command on a page exists."""
 
 import importlib
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from athena_assets.errors import AthenaError
 from athena_assets.lifecycle.checks import CHECKS
 from athena_assets.monitoring.runbooks import ERRORS, KINDS, STEP_FAILED, kind_of, runbook_of
 from athena_assets.orders.checks import NAME as DELIVERED
+from athena_cli.main import app
 from checks.compiler import GROUPS
 from resources.findings import Finding
 
@@ -95,3 +98,27 @@ def commands_of(text: str) -> Iterator[list[str]]:
     """Every command line of a page: in a span of code or in a block."""
     for span, block in re.findall(r"`(athena [^`]+)`|^    (athena .+)$", text, re.MULTILINE):
         yield shlex.split(span or block)[1:]
+
+
+def unknown_in(words: list[str]) -> list[str]:
+    """What of a command line the program does not know: a command, or an option of it."""
+    command: Any = typer.main.get_command(app)
+    while words and not words[0].startswith("--") and (commands := getattr(command, "commands", None)):
+        if words[0] not in commands:
+            return words[:1]
+        command, words = commands[words[0]], words[1:]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return [word for word in words if word.startswith("--") and word not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_of_a_page_when_looked_up_then_the_program_knows_them(page: Path) -> None:
+    unknown = {" ".join(words): unknown_in(words) for words in commands_of(page.read_text())}
+    assert {line: what for line, what in unknown.items() if what} == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["nihgt 2026-10-29", "alerts akc 1", "night 2026-10-29 --curent", "alerts ack 1 --bye A"]
+)
+def test_commands_when_misspelt_then_the_look_up_would_notice(line: str) -> None:
+    assert unknown_in(line.split()) != []
