@@ -27,6 +27,7 @@ from athena_assets.opening.assets import build_night_pins
 from athena_assets.orders.assets import build_clean_history, build_clean_nights
 from athena_assets.orders.checks import build_delivered_check
 from athena_assets.predictions.assets import build_prediction_assets
+from athena_assets.predictions.checks import build_drift_check
 from athena_assets.predictions.prediction_contract import candidate_contract, published_contract
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
@@ -128,6 +129,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
             build_table_checks(contract, partitions_def=nights, minimum_rows=1)
             for contract in (candidate_contract(spec), published_contract(spec))
         ]
+        model_checks.append(build_drift_check(spec, feature_set, nights))
     bill = build_cost_assets([spec.name for spec in models], [key_of(published_contract(spec)) for spec in models])
     checks = [
         build_table_checks(contract, partitions_def=partitions, is_open=retailer.is_open)

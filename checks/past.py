@@ -1,8 +1,8 @@
 """What a rule's figure was on earlier partitions, for the rules that compare a figure with its own history.
 
-Figures of nights come from `monitoring.check_history`: the latest evaluation of each night, unless it failed and nobody
-let it pass. Where there are too few nights yet, the bulk history's own days stand in, if the table has a history. A
-rule with a season also gets the figures of the same week a year before, from either.
+Figures of nights come from `monitoring.check_history`: the latest evaluation of each night, unless it was refused and
+nobody let it pass. Where there are too few nights yet, the bulk history's own days stand in, if the table has a
+history. A rule with a season also gets the figures of the same week a year before, from either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,11 +102,12 @@ def _recorded(
         return []
     return connection.execute(
         "WITH latest AS ("
-        f" SELECT rule, partition, check_name, figure, rows, status FROM {HISTORY}"
+        f" SELECT rule, partition, check_name, severity, figure, rows, status FROM {HISTORY}"
         " WHERE asset = $asset AND list_contains($rules, rule) AND partition < $before AND partition >= $oldest"
         " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1)"
         " SELECT rule, partition, figure, rows FROM latest WHERE figure IS NOT NULL AND (status <> 'failed'"
-        # What a person let pass has become part of what is normal: else a new level of prices would fail for ever.
+        # What was published has become part of what is normal: else a new level of prices would fail for ever.
+        " OR severity = 'WARN'"
         " OR EXISTS (SELECT 1 FROM gate.override AS one WHERE one.asset = $asset"
         " AND latest.partition BETWEEN one.first_partition AND one.last_partition"
         " AND one.check_name IN ('*', latest.check_name)))",

@@ -33,6 +33,9 @@ WARNINGS = "_warnings"
 NORMAL = 1.4826
 """Standard deviations of a normal distribution in one median absolute deviation."""
 
+_ROUNDING = 1e-9
+"""A figure on the edge of its band is inside, whatever the logarithm made of the edge."""
+
 Status = Literal["passed", "failed", "not evaluated"]
 
 
@@ -136,7 +139,9 @@ def judge(rule: Rule, value: object, rows: int, past: Sequence[Past]) -> RuleRes
     if figure is None or rows < rule.band.minimum_rows or not enough:
         return RuleResult(rule, figure, rows, None, None, "not evaluated")
     low, high = allowed_by(rule.band, known, rows)
-    inside = (low is None or figure >= low) and (high is None or figure <= high)
+    inside = (low is None or figure >= low - _ROUNDING * abs(low)) and (
+        high is None or figure <= high + _ROUNDING * abs(high)
+    )
     return RuleResult(rule, figure, rows, low, high, "passed" if math.isfinite(figure) and inside else "failed")
 
 

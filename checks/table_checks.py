@@ -82,10 +82,11 @@ def build_table_checks(
 
 def outcomes_of(result: TableResult, checks: tuple[CheckName, ...]) -> list[Outcome]:
     """What each check of a table found in one partition."""
-    return [_outcome(each, result.check(each.name), result.rows) for each in checks]
+    return [outcome_of(each, result.check(each.name), result.rows) for each in checks]
 
 
-def _outcome(check: CheckName, results: tuple[RuleResult, ...], rows: int) -> Outcome:
+def outcome_of(check: CheckName, results: tuple[RuleResult, ...], rows: int) -> Outcome:
+    """What one check found, from the results of its rules; one without results was not reached, and has not passed."""
     faults = [result for result in results if not result.passed]
     # A group without results was not reached, because the table's columns are not those of its contract.
     reached = bool(results)

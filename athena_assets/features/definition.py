@@ -68,6 +68,10 @@ class Header(BaseModel):
     unit: Literal["days", "orders", "contacts", "items", "months", "channels", "currency", "ratio", "share", "flag"]
     window: str = Field(pattern=r"^(\d+ days|days \d+ to \d+|history|none)$")
     null_policy: str = Field(pattern=rf"^({NO_NULLS}|null means .+)$")
+    null_limit: float | None = Field(default=None, gt=0, lt=1)
+    """Share of nulls above which a night is not published; where nulls mean something, else 5 %."""
+    null_alert: float | None = Field(default=None, gt=0, lt=1)
+    """Share of nulls above which somebody is told; where nulls mean something, else 2 %."""
     bounds: tuple[float | None, float | None]
     """Smallest and largest possible value, inclusive; null is an open end."""
     owner: str = Field(min_length=2)
@@ -86,6 +90,8 @@ class Header(BaseModel):
     def _words_for_null(self) -> "Header":
         if self.nullable and self.words.missing is None:
             raise ValueError("words.missing, because null_policy lets the value be null")
+        if not self.nullable and (self.null_limit is not None or self.null_alert is not None):
+            raise ValueError("no null_limit and no null_alert, because null_policy allows no nulls")
         if not self.nullable and self.words.missing is not None:
             raise ValueError("no words.missing, because null_policy allows no nulls")
         return self

@@ -1,6 +1,8 @@
 """The contract of the nightly feature table: its keys from the contract file, its columns from the registry.
 
 A feature is defined once; its header already says type, bounds and null policy, so the contract takes them from there.
+The share of nulls is the circuit breaker of the night: above its limit nothing is published, above its alert somebody
+is told. A feature whose nulls mean something common says in its header how common.
 """
 
 from decimal import Decimal
@@ -9,6 +11,8 @@ from athena_assets.features.feature_set import FeatureSet
 from checks.contract import Column, Contract, load_contract
 
 TABLE = "features.customer_features"
+NULL_LIMIT = 0.05
+NULL_ALERT = 0.02
 
 
 def feature_contract(feature_set: FeatureSet) -> Contract:
@@ -32,6 +36,8 @@ def feature_columns(feature_set: FeatureSet) -> tuple[Column, ...]:
                 minimum=_exact(low),
                 maximum=_exact(high),
                 unit=feature.unit,
+                null_limit=_exact(feature.null_limit or NULL_LIMIT) if feature.nullable else None,
+                null_alert=_exact(feature.null_alert or NULL_ALERT) if feature.nullable else None,
             )
         )
     return tuple(columns)

@@ -4,6 +4,7 @@
     linear.json        transform and weights of the linear part
     calibration.json   slope and level for each day of the year
     model.onnx         the whole path from features to the published probability
+    profile.json       what each feature looked like in the rows it was trained on (versions before 1.1 have none)
     manifest.json      what it is, what it was trained on, and the hash of each file
 
 No pickle. The same model and the same facts give the same bytes; what a clock says (latency, dates) is kept elsewhere.
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from athena_assets.errors import AthenaError
+from athena_assets.lifecycle import profile as profiles
 from athena_assets.lifecycle.dataset import FloatArray, Matrix
 from athena_assets.lifecycle.fitted import FittedModel, Ranking
 from athena_assets.lifecycle.linear import LinearPart, LogTransform
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 FORMAT = 1
 FILES = ("model.ubj", "linear.json", "calibration.json", "model.onnx")
+PROFILE = "profile.json"
 LIBRARIES = ("xgboost", "numpy", "onnx", "onnxruntime")
 
 
@@ -61,7 +64,7 @@ class Artifact:
     @property
     def size_bytes(self) -> int:
         """All files together."""
-        return sum((self.folder / name).stat().st_size for name in (*FILES, "manifest.json"))
+        return sum((self.folder / name).stat().st_size for name in (*self.manifest["files"], "manifest.json"))
 
     @cached_property
     def portable(self) -> "onnxruntime.InferenceSession":
@@ -69,12 +72,20 @@ class Artifact:
         return session((self.folder / "model.onnx").read_bytes())
 
 
-def write_artifact(folder: Path, model: FittedModel, facts: Mapping[str, object], check: Matrix) -> Artifact:
+def write_artifact(
+    folder: Path,
+    model: FittedModel,
+    facts: Mapping[str, object],
+    check: Matrix,
+    *,
+    profile: profiles.Profile | None = None,
+) -> Artifact:
     """Write the version atomically to `folder`, which must not exist, and load it.
 
     facts: JSON-serialisable entries of the manifest beside what the model itself says: feature types, feature set
     version, snapshots, data hash, code version, metrics, thresholds. check: rows on which native and portable model
     must agree within `TOLERANCE`; raises `PortableModelDiffers` otherwise, and leaves nothing behind.
+    profile: what the features looked like in training.
     """
     if folder.exists():
         raise InvalidArtifact(
@@ -91,6 +102,8 @@ def write_artifact(folder: Path, model: FittedModel, facts: Mapping[str, object]
             "calibration.json": _json(_calibration_dict(model)),
             "model.onnx": portable,
         }
+        if profile is not None:
+            contents[PROFILE] = _json(profiles.as_json(profile))
         manifest = {
             "format": FORMAT,
             "features": list(model.features),
@@ -116,7 +129,8 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
     """Read a version and verify every file's hash; raises `InvalidArtifact`."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        contents = {name: (folder / name).read_bytes() for name in FILES}
+        names = dict.fromkeys([*FILES, *manifest.get("files", {})])
+        contents = {name: (folder / name).read_bytes() for name in names}
     except (OSError, ValueError) as error:
         raise InvalidArtifact(
             f"{folder.name} is no artifact",
@@ -138,6 +152,12 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
             f"{folder.name} has another format", expected=str(FORMAT), found=str(manifest.get("format"))
         )
     return Artifact(folder, manifest, _model(manifest, contents, threads))
+
+
+def read_profile(folder: Path) -> profiles.Profile:
+    """What the features of a version looked like in training; empty for a version that did not keep it."""
+    path = folder / PROFILE
+    return profiles.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _largest_difference(model: FittedModel, portable: bytes, check: Matrix) -> float:

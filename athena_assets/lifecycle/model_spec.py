@@ -159,6 +159,12 @@ class Reasons(_Part):
         return feature
 
 
+class Monitoring(_Part):
+    """Which alerts about a night stop its publication: `positive_rate`, `drift`. The others inform."""
+
+    stop_on: tuple[Literal["positive_rate", "drift"], ...] = ()
+
+
 class ModelSpec(_Part):
     """A model as its folder declares it."""
 
@@ -182,6 +188,7 @@ class ModelSpec(_Part):
     value: ValueModel
     retention_capacity: int = Field(gt=0)
     reasons: Reasons
+    monitoring: Monitoring = Monitoring()
     folder: Path = Field(exclude=True)
 
     @field_validator("risk_tiers")

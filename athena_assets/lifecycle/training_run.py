@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from athena_assets.features.compiler import CONTEXT
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import Artifact, write_artifact
 from athena_assets.lifecycle.dataset import InvalidTrainingData, dataset_of
 from athena_assets.lifecycle.gates import Packaging, Verdict, judge
 from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.profile import profile_of
 from athena_assets.lifecycle.scoring import measure_packaging
 from athena_assets.lifecycle.training import Judged, TrainedModel, train
 
@@ -94,7 +96,13 @@ def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", fo
         ) from error
     newest = data.at(trained.plan.evaluation)
     shutil.rmtree(folder, ignore_errors=True)
-    artifact = write_artifact(folder / ARTIFACT, trained.model, _facts(spec, feature_set, trained), newest.matrix)
+    artifact = write_artifact(
+        folder / ARTIFACT,
+        trained.model,
+        _facts(spec, feature_set, trained),
+        newest.matrix,
+        profile=profile_of(data.at(*trained.plan.refit), drifting_features(feature_set)),
+    )
     packaging = measure_packaging(artifact, newest.matrix)
     verdicts = judge(trained.judged.report, packaging, spec.gates)
     run = TrainingRun(trained, artifact, packaging, verdicts)
@@ -106,6 +114,11 @@ def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", fo
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
     return run
+
+
+def drifting_features(feature_set: FeatureSet) -> tuple[str, ...]:
+    """The features whose distribution can move: not those of the context, which are one value for a whole night."""
+    return tuple(name for name in feature_set.columns if feature_set.by_name[name].table != CONTEXT)
 
 
 def code_version(spec: ModelSpec) -> str:

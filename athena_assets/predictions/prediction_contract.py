@@ -4,9 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from athena_assets.lifecycle.model_spec import ModelSpec
-from checks.contract import Column, Contract, load_contract
+from checks.contract import Column, Contract, Severity, load_contract
 
 CANDIDATE_TEMPLATE = "predictions.classification_candidate"
+PROBABILITY = "{probability}"
+"""What a template's rules call the probability, whose name is the model's."""
 PUBLISHED_TEMPLATE = "predictions.classification"
 
 
@@ -26,7 +28,10 @@ def published_contract(spec: ModelSpec) -> Contract:
 
 
 def _complete(contract: Contract, spec: ModelSpec) -> Contract:
-    """Put the probability after `as_of` and the model's own tiers into `risk_tier`."""
+    """Put the probability after `as_of` and into the rules, the model's own tiers into `risk_tier`.
+
+    A rule that the model stops on (`monitoring.stop_on`) blocks; the template only informs.
+    """
     probability = Column(
         name=probability_column(spec),
         type="DOUBLE",
@@ -41,4 +46,9 @@ def _complete(contract: Contract, spec: ModelSpec) -> Contract:
         columns.append(replace(column, accepted=tuple(spec.risk_tiers)) if column.name == "risk_tier" else column)
         if column.name == "as_of":
             columns.append(probability)
-    return replace(contract, columns=tuple(columns))
+    rules = []
+    for rule in contract.rules:
+        severity: Severity = "ERROR" if rule.id in spec.monitoring.stop_on else rule.severity
+        expression = rule.expression.replace(PROBABILITY, f'"{probability_column(spec)}"')
+        rules.append(replace(rule, severity=severity, expression=expression))
+    return replace(contract, columns=tuple(columns), rules=tuple(rules))

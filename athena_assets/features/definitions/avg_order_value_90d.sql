@@ -8,6 +8,8 @@ dtype: DOUBLE
 unit: currency
 window: 90 days
 null_policy: "null means no purchase in 90 days"
+null_limit: 0.9
+null_alert: 0.8
 bounds: [0, null]
 owner: customer-insight
 since: 1.0.0

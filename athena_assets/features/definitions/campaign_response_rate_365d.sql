@@ -7,6 +7,8 @@ dtype: DOUBLE
 unit: share
 window: 365 days
 null_policy: "null means not contacted in 365 days"
+null_limit: 0.8
+null_alert: 0.7
 bounds: [0, 1]
 owner: campaigns
 since: 1.0.0

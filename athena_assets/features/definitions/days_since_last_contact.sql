@@ -7,6 +7,8 @@ dtype: INTEGER
 unit: days
 window: history
 null_policy: "null means never contacted service"
+null_limit: 0.8
+null_alert: 0.7
 bounds: [1, 36500]
 owner: customer-care
 since: 1.0.0

@@ -7,6 +7,8 @@ dtype: INTEGER
 unit: days
 window: history
 null_policy: "null means never returned anything"
+null_limit: 0.9
+null_alert: 0.8
 bounds: [1, 36500]
 owner: customer-insight
 since: 1.0.0

@@ -8,6 +8,8 @@ dtype: DOUBLE
 unit: currency
 window: 365 days
 null_policy: "null means fewer than two purchases in 365 days"
+null_limit: 0.7
+null_alert: 0.6
 bounds: [0, null]
 owner: customer-insight
 since: 1.0.0

@@ -7,6 +7,8 @@ dtype: INTEGER
 unit: days
 window: history
 null_policy: "null means fewer than two purchases"
+null_limit: 0.7
+null_alert: 0.6
 bounds: [0, 36500]
 owner: customer-insight
 since: 1.0.0

@@ -8,6 +8,8 @@ dtype: DOUBLE
 unit: ratio
 window: history
 null_policy: "null means fewer than two purchases, or all on one day"
+null_limit: 0.7
+null_alert: 0.6
 bounds: [0, 36500]
 owner: customer-insight
 since: 1.0.0

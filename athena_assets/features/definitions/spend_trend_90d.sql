@@ -7,6 +7,8 @@ dtype: DOUBLE
 unit: share
 window: 180 days
 null_policy: "null means nothing spent in 180 days"
+null_limit: 0.8
+null_alert: 0.7
 bounds: [0, 1]
 owner: customer-insight
 since: 1.0.0

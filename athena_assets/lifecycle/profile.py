@@ -1,0 +1,126 @@
+"""What the features looked like when a model was trained, and how far a night has moved from it.
+
+The profile goes with the version (`profile.json`), so that a night is held against its own champion. The distance is
+the population stability index over ten bins with equal shares of the training rows, and one more for nulls:
+
+    PSI = sum over bins of (q - p) * ln(q / p)
+
+How far a feature usually moves is known from training too: the largest distance of one of its snapshots from all of
+them, which a season or a growing history makes large. Below a thousand rows a distance is mostly noise, so nothing is
+said of fewer (docs/decisions/0020-drift.md).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from athena_assets.lifecycle.dataset import Dataset, FloatArray
+
+if TYPE_CHECKING:
+    import duckdb
+
+BINS = 10
+MINIMUM_ROWS = 1_000
+EMPTY = 0.5
+"""Rows that an empty bin counts as: a share of exactly 0 would make the distance infinite."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Rows per bin: up to and including each edge, above the last one, and null."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    nulls: int
+
+    @property
+    def rows(self) -> int:
+        """All rows, nulls included."""
+        return sum(self.counts) + self.nulls
+
+
+@dataclass(frozen=True)
+class FeatureProfile:
+    """One feature in the training rows, and the largest distance of one snapshot of them from all."""
+
+    histogram: Histogram
+    usual: float
+
+
+Profile = Mapping[str, FeatureProfile]
+"""What each feature looked like."""
+
+
+def profile_of(data: Dataset, features: Iterable[str]) -> Profile:
+    """The profile of these features over the training rows, snapshot by snapshot."""
+    snapshots = [data.groups == number for number in range(len(data.snapshots))]
+    found = {}
+    for name in features:
+        values = data.column(name)
+        edges = _edges(values)
+        whole = _histogram(values, edges)
+        found[name] = FeatureProfile(whole, max(psi(whole, _histogram(values[rows], edges)) for rows in snapshots))
+    return found
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """Upper ends of the bins: values that occur, so that a heap (no orders, no returns) lies whole in one bin."""
+    known = values[~np.isnan(values)]
+    return np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="lower")) if len(known) else known
+
+
+def _histogram(values: FloatArray, edges: FloatArray) -> Histogram:
+    known = values[~np.isnan(values)]
+    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    return Histogram(tuple(map(float, edges)), tuple(map(int, counts)), int(len(values) - len(known)))
+
+
+def psi(before: Histogram, now: Histogram) -> float:
+    """How far `now` has moved from `before`; both have the same edges."""
+    old, new = (np.maximum([*each.counts, each.nulls], EMPTY) for each in (before, now))
+    p, q = old / old.sum(), new / new.sum()
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def histograms_of_night(
+    connection: "duckdb.DuckDBPyConnection", table: str, night: date, profile: Profile
+) -> dict[str, Histogram]:
+    """The night's histograms over the profile's bins, for the features that the table has; one scan."""
+    described = connection.execute("SELECT name FROM pragma_table_info($table)", {"table": table}).fetchall()
+    names = [name for (name,) in described if name in profile]
+    if not names:
+        return {}
+    # As REAL, because that is what a model sees and what the edges were taken from.
+    bins = ", ".join(
+        f'count(*) - count("{name}"), histogram(CAST(CAST("{name}" AS REAL) AS DOUBLE), $edges_{number})'
+        for number, name in enumerate(names)
+    )
+    edges = {f"edges_{number}": [*profile[name].histogram.edges, math.inf] for number, name in enumerate(names)}
+    (row,) = connection.execute(
+        f"SELECT {bins} FROM {table} WHERE night = $night", {**edges, "night": night}
+    ).fetchall()
+    found = {}
+    for number, name in enumerate(names):
+        nulls, counts = row[2 * number], row[2 * number + 1] or {}
+        in_order = [int(counts.get(edge, 0)) for edge in edges[f"edges_{number}"]]
+        found[name] = Histogram(profile[name].histogram.edges, tuple(in_order), int(nulls))
+    return found
+
+
+def as_json(profile: Profile) -> dict[str, Any]:
+    """The profile as JSON-ready values."""
+    return {name: asdict(each) for name, each in profile.items()}
+
+
+def from_json(document: Mapping[str, Any]) -> Profile:
+    """The profile that `as_json` wrote."""
+    found = {}
+    for name, entry in document.items():
+        stored = entry["histogram"]
+        histogram = Histogram(tuple(stored["edges"]), tuple(stored["counts"]), stored["nulls"])
+        found[name] = FeatureProfile(histogram, entry["usual"])
+    return found
