@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import duckdb
 
-from athena_assets.errors import AthenaError, InvalidArgument
+from athena_assets.errors import AthenaError
 from athena_assets.impact import impact_graph
 from athena_assets.incidents.extracts import MAPPING, NightlyDelivery, Retailer, deliver
 from athena_assets.incidents.figures import POSITIVE, measure
@@ -43,7 +43,7 @@ from athena_assets.predictions.publish import LATEST, night_of
 from athena_assets.sources.aliases import read_aliases
 from athena_assets.sources.corrections import corrections
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.sources.errors import ColumnsDiffer
+from athena_assets.sources.errors import ColumnsDiffer, NightNotDelivered
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_cli.clock import showing
 from athena_cli.output import doing
@@ -164,7 +164,8 @@ class _Replay:
         started = time.perf_counter()
         refused = _refused(ColumnsDiffer, lambda: self._load(delivery))
         seconds = time.perf_counter() - started
-        night = _refused(InvalidArgument, lambda: _athena("night", delivery.night.key))
+        with showing(delivery.night.cutoff):
+            night = _refused(NightNotDelivered, lambda: _athena("night", delivery.night.key))
         place = (TABLE, delivery.night.key, "athena load")
         (finding,) = [each for each in Findings(self.settings.home).open() if each.finding.place == place]
         return Refusal(
