@@ -28,8 +28,12 @@ NIGHTS_COMPARED = 28
 """Of a delivery over many nights, the last ones: the retailer of two years ago is another one."""
 
 NAMES_ALIKE = 0.6
-PLAUSIBLE = 0.6
-"""Likeness, 0 to 1, from which a name, or a column on the whole, is said to look like the missing one."""
+CONTENT_ALIKE = 0.5
+PLAUSIBLE = 0.5
+"""Likeness, 0 to 1, from which a name, a content, and a column on the whole are said to look like the missing one.
+
+Content that is all but the same speaks for itself, whatever the name; no name speaks for other content.
+"""
 
 CLOSE = 0.15
 """Two candidates whose likeness differs by less cannot be told apart."""
@@ -69,8 +73,8 @@ class RefusedFile:
 class Candidate:
     """One new column beside one missing one.
 
-    `likeness` weighs name and distribution, 0 where the type does not fit; `compared` is None where there is nothing
-    to compare with, and `empty` says that the new column holds nothing.
+    `content` is the likeness of what they hold beyond chance, nulls included; it and `compared` are None where there
+    is nothing to compare with. `likeness` weighs name and content, 0 where the type does not fit.
     """
 
     missing: str
@@ -78,13 +82,16 @@ class Candidate:
     name: float
     type_fits: bool
     compared: Distance | None
+    content: float | None
     empty: bool
     likeness: float
 
     @property
     def plausible(self) -> bool:
         """Whether it looks like the missing one on the whole."""
-        return self.likeness >= PLAUSIBLE
+        if self.content is None:
+            return self.likeness >= NAMES_ALIKE
+        return self.likeness >= PLAUSIBLE and self.content >= CONTENT_ALIKE
 
     @property
     def alike_by_name_only(self) -> bool:
@@ -152,17 +159,18 @@ def _judge(missing: str, new: str, before: Sample | None, found: Sample) -> Cand
     name = name_likeness(missing, new)
     fits = found.read_share >= LEAST_READ
     apart = distance(before, found) if before is not None else None
+    content = None
+    if apart is not None and before is not None:
+        content = (1 - apart.beyond_chance) * (1 - abs(before.filled_share - found.filled_share))
     if not found.filled:
         likeness = 0.0 if before is None or before.filled else name
     elif not fits:
         likeness = 0.0
-    elif apart is None or before is None:
+    elif content is None:
         likeness = name
     else:
-        weight = WEIGHT[found.kind]
-        content = (1 - apart.beyond_chance) * (1 - abs(before.filled_share - found.filled_share))
-        likeness = (1 - weight) * name + weight * content
-    return Candidate(missing, new, name, fits, apart, not found.filled, likeness)
+        likeness = (1 - WEIGHT[found.kind]) * name + WEIGHT[found.kind] * content
+    return Candidate(missing, new, name, fits, apart, content, not found.filled, likeness)
 
 
 def _canonical(mapping: TableMapping, table: str, delivered: str) -> tuple[RawColumn, ColumnMapping]:

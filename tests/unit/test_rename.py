@@ -181,7 +181,7 @@ def test_column_when_nothing_was_delivered_before_then_only_name_and_type_speak(
 
 
 def test_column_when_its_new_name_is_a_word_of_our_sql_then_it_is_read_all_the_same(tmp_path: Path) -> None:
-    for name in ("night", "source_row", "held", 'va"lue', "select"):
+    for name in ("night", "source_row", "held", 'va"lue', "select", "zz_9"):
         error = refusal(tmp_path, renamed("total_order_amount", name.replace('"', '""')))
         assert f"{name} looks like it (type, distribution: KS 0.0" in error.what
 
