@@ -79,12 +79,22 @@ class Mender:
         return self._again(finding.partition, schema)
 
     def _again(self, partition: str, schema: str) -> str:
+        if schema.startswith("athena "):
+            return self._command_again(schema, partition)
         if not partition:
             return f"athena run --source {shlex.quote(self.source)}"
         day = date.fromisoformat(partition)
         if schema not in (*INTAKE, "features", "predictions", "ops", "cost"):
             return f"athena train {schema} --month {day:%Y-%m}"
         return self._night(day)
+
+    def _command_again(self, command: str, partition: str) -> str:
+        """A command that failed by itself, whose finding names it in place of a table."""
+        if partition and command == "athena night":
+            return self._night(date.fromisoformat(partition))
+        if partition and command == "athena train":
+            return f"athena train --month {partition[:7]}"
+        return f"athena run --source {shlex.quote(self.source)}" if command == "athena run" else command
 
     def _runs_from(self, delivery: Delivery) -> list[str]:
         if delivery.kind == "bulk":
