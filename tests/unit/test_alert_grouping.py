@@ -117,3 +117,13 @@ def test_finding_when_its_cause_is_cleared_before_it_then_it_stays_with_its_aler
     left = recorded(refused("churn.training_set", "2026-10-01", f"{PATH[1]} {NIGHT}"), alert_key=f"night {NIGHT}")
     (group,) = grouped(left)
     assert (group.key, assets(group.roots)) == (f"night {NIGHT}", ["churn.training_set"])
+
+
+def test_refusal_when_its_cause_is_seen_after_it_then_both_alerts_have_a_root() -> None:
+    refusal = refused("churn.training_set", "2026-10-01", f"{PATH[1]} {NIGHT}: completeness missing")
+    told, new = recorded(refusal, failed(PATH[1]))
+    groups = grouped([replace(told, alert_key="month 2026-10"), new])
+    assert [(group.key, assets(group.roots)) for group in groups] == [
+        ("month 2026-10", ["churn.training_set"]),
+        (f"night {NIGHT}", [PATH[1]]),
+    ]
