@@ -89,7 +89,7 @@ def _warehouse(workplace: Workplace) -> str:
     with workplace.warehouse.read() as connection:
         ((tables,),) = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
         ((block, blocks),) = connection.execute(
-            "SELECT block_size, total_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+            "SELECT block_size, used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
         ).fetchall()
     size = path.stat().st_size
     if size < block * blocks:

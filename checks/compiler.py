@@ -102,10 +102,20 @@ def compile_rules(contract: Contract, *, minimum_rows: int = 0) -> tuple[Rule, .
                 relative=rule.relative,
                 severity=rule.severity,
                 band=rule.band,
-                condition=counted["condition"] if counted else None,
+                condition=counted["condition"] if counted and _balanced(counted["condition"]) else None,
             )
         )
     return tuple(rules)
+
+
+def _balanced(text: str) -> bool:
+    """Whether a text closes no bracket that it has not opened: a share divides what it counts by something."""
+    depth = 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def range_conditions(column: Column) -> list[tuple[str, str, str]]:

@@ -82,7 +82,7 @@ class Gap:
     @property
     def next_command(self) -> str:
         """What brings the check to pass."""
-        return f"athena {'why' if self.state in ('failed', 'unwritten') else 'check'} {self.where}"
+        return f"athena why {self.where}" if self.state in ("failed", "unwritten") else "athena check --outdated"
 
 
 class Policy(Protocol):

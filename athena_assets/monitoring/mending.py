@@ -47,7 +47,7 @@ class Mender:
         if finding.rule == f"{finding.check}.unwritten":
             return self._first_time(finding, schema)
         if finding.rule == f"{finding.check}.missing" or finding.rule == f"{finding.check}.outdated":
-            return f"athena check {finding.asset} {finding.partition}".strip()
+            return "athena check --outdated"
         if schema in INTAKE:
             brought = delivery or self.delivery_of(finding)
             if brought is not None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from textwrap import wrap
 
 import duckdb
 
@@ -26,6 +27,7 @@ MOST_ROWS = 5
 MOST_RULES = 6
 MOST_COLUMNS = 8
 WIDEST = 24
+WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Offending:
             key=lambda index: (self.columns[index] != named, self.columns[index] in quiet, index),
         )
         return sorted(order[:MOST_COLUMNS])
+
+
+def _wrapped(line: str) -> list[str]:
+    return wrap(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _cell(value: object) -> str:
@@ -126,7 +132,9 @@ class Why:
             "or": [self._override()] if self._can_be_overridden else [],
         }
         for name, said in facts.items():
-            lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(said)]
+            # A command is copied as it stands; names of those affected may be read on several lines.
+            shown = said if name in ("next", "or") else [part for line in said for part in _wrapped(line)]
+            lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(shown)]
         return "\n".join(lines)
 
     @property

@@ -1,17 +1,10 @@
 """The Dagster UI of a home in a real Chromium: what an engineer looks for is there, and nothing leaves the machine."""
 
-import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,85 +13,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from resources.orchestrator import prepare_dagster_home
-from resources.settings import load_settings
+from tests.ui.browser import LOOPBACK, PATIENCE_SECONDS, Server, Tab, browsing, children_of, served, started
 
 GROUPS = ("sources", "orders", "opening", "features", "model_churn", "predictions", "cost")
-LOOPBACK = "127.0.0.1"
-PATIENCE_SECONDS = 60
-PATIENCE_MS = 20_000
-
-
-@dataclass
-class Server:
-    """A running dagster-webserver."""
-
-    url: str
-    log: Path
-    pid: int
-
-    def ask(self, query: str) -> dict[str, Any]:
-        """The `data` of a GraphQL answer."""
-        body = json.dumps({"query": query}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            found: dict[str, Any] = json.load(answer)
-        assert "errors" not in found, found
-        return found["data"]
-
-    def is_ready(self) -> bool:
-        """Whether the code location has been loaded."""
-        with suppress(OSError):
-            status = self.ask("{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }")
-            return status["workspaceOrError"]["locationEntries"] == [{"name": "athena", "loadStatus": "LOADED"}]
-        return False
-
-
-@contextmanager
-def started(command: list[str], env: dict[str, str], folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that does not outlive the block, nor does anything that it started."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, env=env, cwd=folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        children = children_of(process.pid)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        psutil.wait_procs(children, timeout=10)
-
-
-def children_of(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def environment(home: Path, folder: Path) -> dict[str, str]:
-    """The environment of a process that works in a home, as `athena ui` makes it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("ATHENA_HOME", "DAGSTER_HOME", "ATHENA_DAGSTER_STORAGE"):
-            patch.setenv(name, str(home))  # set by the next line; named here to be given back
-        prepare_dagster_home(load_settings().model_copy(update={"home": home}))
-        return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -110,57 +27,14 @@ def home(simulated_evening: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def server(home: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "webserver.log"
-    command = [sys.executable, "-m", "dagster_webserver", "-w", str(repository / "workspace.yaml")]
-    command += ["-h", LOOPBACK, "-p", str(port)]
-    with started(command, environment(home, repository), home, log) as process:
-        made = Server(f"http://{LOOPBACK}:{port}", log, process.pid)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not made.is_ready():
-            if time.monotonic() > deadline or process.poll() is not None:
-                pytest.fail(f"the webserver did not come up:\n{log.read_text()}")
-            time.sleep(0.2)
+    with served(home, repository, tmp_path_factory.mktemp("log")) as made:
         yield made
-
-
-@dataclass
-class Tab:
-    """A browser tab, and everything it asked for."""
-
-    page: Any
-    url: str
-    requests: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def open(self, path: str, *texts: str) -> None:
-        """Go to a page and wait until it shows each of the texts."""
-        self.page.goto(self.url + path)
-        self.shows(*texts)
-
-    def shows(self, *texts: str) -> None:
-        """Wait until each of the texts can be seen."""
-        for text in texts:
-            self.page.get_by_text(text).locator("visible=true").first.wait_for(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
 def tab(server: Server) -> Iterator[Tab]:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        message = "Chromium not found: expected chromium on the PATH"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = Tab(browser.new_page(viewport={"width": 1600, "height": 1400}), server.url)
-        opened.page.on("request", lambda asked: opened.requests.append(asked.url))
-        opened.page.on("websocket", lambda asked: opened.requests.append(asked.url))
-        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+    with browsing(server) as opened:
         yield opened
-        browser.close()
 
 
 def test_lineage_when_opened_then_every_group_is_drawn(tab: Tab) -> None:
