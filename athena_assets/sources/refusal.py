@@ -41,13 +41,22 @@ def diagnosed(
     clear = [command for command in accepting if command is not None]
     if len(clear) == len(error.missing):
         return error.but(what=what, accepting=clear, next_command=" && ".join(clear))
-    possible = [accept_command(f"raw.{file.table}", each.missing, each.new) for each in found if each.plausible]
+    possible = [each for each in found if each.plausible]
+    if possible and all(_of(possible, old) for old in error.missing):
+        return error.but(
+            what=what, next_command=f"ask {owner} which it is, then the one of: {_commands(file, possible)}"
+        )
     if possible:
-        return error.but(what=what, next_command=f"ask {owner} which it is, then the one of: {'; or '.join(possible)}")
+        accepted = f"what was renamed in it is accepted by: {_commands(file, possible)}"
+        return error.but(what=what, next_command=f"ask {owner} for the complete file; {accepted}")
     return error.but(
         what=what,
         next_command=f"ask {owner} for the complete file, or correct the declaration in {source.declared_in}",
     )
+
+
+def _commands(file: RefusedFile, possible: Sequence[Candidate]) -> str:
+    return "; or ".join(accept_command(f"raw.{file.table}", each.missing, each.new) for each in possible)
 
 
 def _of(found: Sequence[Candidate], missing: str) -> list[Candidate]:

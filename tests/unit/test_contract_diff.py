@@ -117,6 +117,35 @@ def with_column(**more: Any) -> Callable[[Document], object]:
     return lambda document: table(document)["properties"].append(new)
 
 
+def banded(**more: Any) -> Document:
+    """A rule that compares a figure with its own history."""
+    band = {"tolerance": 0.2, "relative": True, "spread": 4, **more}
+    custom = [{"property": "within_history", "value": band}]
+    rule = {"name": "level", "type": "sql", "description": "Level.", "query": "count(*)", "customProperties": custom}
+    return {**rule, "dimension": "distribution"}
+
+
+@pytest.mark.parametrize(
+    ("band", "breaking"),
+    [
+        ({"tolerance": 0.3}, False),
+        ({"spread": 5}, False),
+        ({"tolerance": 0.1}, True),
+        ({"spread": 3}, True),
+        ({"tolerance": 0.3, "spread": 3}, True),
+        ({"side": "below"}, True),
+    ],
+)
+def test_band_when_it_is_wider_then_it_is_harmless_and_anything_else_is_breaking(
+    band: Document, breaking: bool, tmp_path: Path
+) -> None:
+    old, new = copy.deepcopy(BASE), copy.deepcopy(BASE)
+    table(old)["quality"].append(banded())
+    table(new)["quality"].append(banded(**band))
+    (change,) = compare(written(tmp_path / "old", old), written(tmp_path / "new", new))
+    assert (change.what, change.breaking) == ("rule level compared with its history otherwise", breaking)
+
+
 def with_rule(**more: Any) -> Callable[[Document], object]:
     new = {"name": "far", "type": "sql", "description": "Far.", "query": "count(*)", "mustBe": 0, **more}
     return lambda document: table(document)["quality"].append(new)
@@ -296,7 +325,8 @@ def test_command_when_a_contract_of_ours_breaks_then_it_lists_what_is_downstream
     assert "breaking  channel nulls allowed 100.00% -> 0.00%" in answer.out
     assert "features: channel_count_365d (customer-insight)" in answer.out
     assert "published: predictions.churn (read by retention team)" in answer.out
-    assert "refused   not announced: needs version 2.0.0 (found 1." in answer.out
+    major = int(document["version"].split(".")[0])
+    assert f"refused   not announced: needs version {major + 1}.0.0 (found {major}." in answer.out
     told = json.loads(athena(tmp_path / "home", "contracts", "diff", old / name, new / name, "--json").out)
     assert {"order-data", "customer-insight", "retention-analytics"} <= set(told["contracts"][0]["owners"])
     assert not (tmp_path / "home").exists()

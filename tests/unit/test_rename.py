@@ -30,7 +30,7 @@ from athena_assets.sources.source import DeliveredAs, source_named
 SOURCE = source_named("simulator")
 LAST, NIGHT = date(2026, 11, 3), date(2026, 11, 4)
 ROWS = 600
-VALUES = st.lists(st.integers(0, 30), min_size=1, max_size=60)
+VALUES = st.lists(st.integers(0, 30), min_size=2, max_size=60)
 
 ORDERS = """
     SELECT 'O-' || lpad(CAST({first} + i AS VARCHAR), 8, '0') AS order_id,
@@ -134,6 +134,18 @@ def test_column_when_two_new_ones_hold_the_same_then_both_are_ranked_and_none_is
     assert error.next_command is not None
     assert error.next_command.startswith("ask data-platform which it is, then the one of: ")
     assert error.next_command.count("accept-alias") == 2
+
+
+def test_columns_when_two_are_missing_and_one_is_new_then_it_stands_for_one_of_them(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "SELECT * EXCLUDE (order_id, customer_id), order_id AS id_order FROM orders")
+    assert "orders.order_id is missing; id_order looks like it (name, type, distribution: TV 0.00)" in error.what
+    assert "orders.customer_id is missing; no new column looks like it (new: id_order)" in error.what
+    assert error.accepting == ()
+    assert error.next_command is not None
+    assert error.next_command.startswith("ask data-platform for the complete file; what was renamed in it is accepted")
+    twice = refusal(tmp_path, "SELECT * EXCLUDE (channel, country), channel AS channel_country FROM orders")
+    assert "orders.channel is missing; channel_country looks like it" in twice.what
+    assert "orders.country is missing; channel_country has the name, but not the distribution" in twice.what
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
