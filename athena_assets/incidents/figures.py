@@ -7,11 +7,10 @@ from decimal import Decimal
 import numpy as np
 
 from athena_assets.incidents.naive import NaiveNight
-from athena_assets.lifecycle.dataset import FloatArray
+from athena_assets.lifecycle.profile import edges_of, histogram_of, psi
 
 POSITIVE: float = 0.5
 """Probability from which a customer counts as predicted to churn, as in the night's figure `positive_rate`."""
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class NaiveFigures:
     high_after: int
     """Customers in the highest tier."""
     psi: float
-    """Of the probabilities, last good night against the renamed one."""
+    """Of the probabilities: the renamed night against the tenths of the last good one."""
     value_at_risk_before: Decimal
     value_at_risk_after: Decimal
 
@@ -85,6 +84,7 @@ def measure(before: NaiveNight, after: NaiveNight, affected: Sequence[str], high
 
     affected: the features that are computed from the renamed column, by lineage.
     """
+    edges = edges_of(before.probability)
     return NaiveFigures(
         customers=len(after.customers),
         missing=after.missing,
@@ -98,7 +98,7 @@ def measure(before: NaiveNight, after: NaiveNight, affected: Sequence[str], high
         positive_rate_after=float((after.probability >= POSITIVE).mean()),
         high_before=before.tier.count(highest_tier),
         high_after=after.tier.count(highest_tier),
-        psi=psi(before.probability, after.probability),
+        psi=psi(*(histogram_of(each.probability, edges) for each in (before, after))),
         value_at_risk_before=sum(before.value_at_risk, Decimal(0)),
         value_at_risk_after=sum(after.value_at_risk, Decimal(0)),
     )
@@ -106,17 +106,3 @@ def measure(before: NaiveNight, after: NaiveNight, affected: Sequence[str], high
 
 def _mean(rates: Sequence[float]) -> float:
     return float(np.mean(rates)) if rates else 0.0
-
-
-def psi(expected: FloatArray, actual: FloatArray, bins: int = BINS) -> float:
-    """Population stability index Σ (q − p)·ln(q / p) over the deciles of `expected`; 0 means the same distribution.
-
-    A bin that is empty on one side counts as half a customer there, so that the logarithm exists.
-    """
-    edges = np.unique(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1]))
-    shares = []
-    for values in (expected, actual):
-        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-        shares.append(np.maximum(counts, 0.5) / len(values))
-    p, q = shares
-    return float(np.sum((q - p) * np.log(q / p)))

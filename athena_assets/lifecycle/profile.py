@@ -61,19 +61,20 @@ def profile_of(data: Dataset, features: Iterable[str]) -> Profile:
     found = {}
     for name in features:
         values = data.column(name)
-        edges = _edges(values)
-        whole = _histogram(values, edges)
-        found[name] = FeatureProfile(whole, max(psi(whole, _histogram(values[rows], edges)) for rows in snapshots))
+        edges = edges_of(values)
+        whole = histogram_of(values, edges)
+        found[name] = FeatureProfile(whole, max(psi(whole, histogram_of(values[rows], edges)) for rows in snapshots))
     return found
 
 
-def _edges(values: FloatArray) -> FloatArray:
+def edges_of(values: FloatArray) -> FloatArray:
     """Upper ends of the bins: values that occur, so that a heap (no orders, no returns) lies whole in one bin."""
     known = values[~np.isnan(values)]
     return np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="lower")) if len(known) else known
 
 
-def _histogram(values: FloatArray, edges: FloatArray) -> Histogram:
+def histogram_of(values: FloatArray, edges: FloatArray) -> Histogram:
+    """How many values lie in each bin, and how many are null."""
     known = values[~np.isnan(values)]
     counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
     return Histogram(tuple(map(float, edges)), tuple(map(int, counts)), int(len(values) - len(known)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from athena_assets.impact import Impact
-from athena_assets.incidents.figures import FeatureRates, NaiveFigures, measure, psi
+from athena_assets.incidents.figures import FeatureRates, NaiveFigures, measure
 from athena_assets.incidents.naive import NaiveNight
 from athena_assets.incidents.post_mortem import post_mortem
 from athena_assets.incidents.record import (
@@ -70,17 +70,23 @@ def test_feature_when_it_turned_null_for_some_and_zero_for_others_then_its_nulls
 
 
 def test_psi_when_counted_by_hand_then_the_same() -> None:
-    expected, actual = (
-        np.arange(100) / 100,
-        np.repeat(np.arange(10) / 10, [30, 10, 10, 10, 10, 10, 10, 10, 0, 0]) + 0.05,
+    expected = [number / 100 for number in range(100)]
+    actual = [0.05] * 30 + [0.15 + tenth / 10 for tenth in range(7) for _ in range(10)]
+    before, after = (
+        night(day, [[0, 0, 0]] * 100, each, ["low"] * 100) for day, each in ((GOOD, expected), (RENAMED, actual))
     )
-    by_hand = 0.0
-    for decile in range(10):
-        p = 0.1
-        q = max(sum(decile <= 10 * value < decile + 1 for value in actual), 0.5) / 100
-        by_hand += (q - p) * math.log(q / p)
-    assert psi(expected, actual) == pytest.approx(by_hand)
-    assert psi(expected, expected) == pytest.approx(0.0)
+    edges = [0.09, 0.19, 0.29, 0.39, 0.49, 0.59, 0.69, 0.79, 0.89]
+    shares = []
+    for values in (expected, actual):
+        counts = [0.0] * 10
+        for value in values:
+            counts[sum(value > edge for edge in edges)] += 1
+        # An empty bin counts as half a customer; of nulls, which a probability never is, there are none on either side.
+        filled = [max(count, 0.5) for count in [*counts, 0]]
+        shares.append([count / sum(filled) for count in filled])
+    by_hand = sum((q - p) * math.log(q / p) for p, q in zip(*shares, strict=True))
+    assert measure(before, after, [], "high").psi == pytest.approx(by_hand)
+    assert measure(before, before, [], "high").psi == 0.0
 
 
 BEFORE = Published(GOOD, datetime(2026, 11, 1), 4, 0.25, 1, Decimal("10.00"), "aa")
