@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.lifecycle.artifact import read_profile, write_artifact
@@ -51,6 +51,7 @@ def night_of(values: list[float], kind: str = "DOUBLE") -> duckdb.DuckDBPyConnec
     return connection
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_profile_when_the_night_is_the_training_set_then_nothing_has_moved(values: list[float]) -> None:
     profile = profile_of(dataset(values), ["x"])
@@ -62,6 +63,7 @@ def test_profile_when_the_night_is_the_training_set_then_nothing_has_moved(value
     assert profile["x"].usual == pytest.approx(0)
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_psi_when_two_nights_differ_then_it_is_positive_and_the_same_both_ways(
     before: list[float], after: list[float]
