@@ -59,8 +59,13 @@ def _named_failures(context: Any) -> Iterator[None]:
     except OSError as error:
         home = home_of(context)
         if not is_full(error, home):
+            _observe(context, error)
             raise
         raise _failed(context, disk_full(error, home)) from error
+    except Exception as error:
+        # A defect is Dagster's to show as it is; somebody has to be told of it all the same.
+        _observe(context, error)
+        raise
     else:
         _observe(context, None)
 
@@ -78,7 +83,7 @@ def _failed(context: Any, error: AthenaError) -> dg.Failure | dg.RetryRequested:
     return failure
 
 
-def _observe(context: Any, error: AthenaError | None) -> None:
+def _observe(context: Any, error: Exception | None) -> None:
     """Leave a finding for every asset of a step that ended with an error; clear those of one that did not."""
     known = step_of(context)
     if known is None or not known.subjects:
@@ -95,7 +100,7 @@ def _observe(context: Any, error: AthenaError | None) -> None:
                 partition=partition,
                 check=check,
                 rule=type(error).__name__,
-                summary=error.what,
+                summary=error.what if isinstance(error, AthenaError) else f"{type(error).__name__}: {error}",
                 run_id=known.work.run_id,
                 details=str(error),
             )

@@ -50,7 +50,7 @@ def test_table_when_opened_then_it_says_what_it_is_whose_it_is_and_what_its_colu
 def test_checks_when_opened_then_each_names_its_rules_and_what_they_found(tab: Tab) -> None:
     tab.open("/assets/orders/order_lines?view=checks&checkDetail=completeness", "asset check", "Passed")
     tab.shows("schema", "keys", "ranges", "freshness", "consistency")
-    tab.shows("customer_id is null in more than 50.00% of rows", "customer_id.null_limit", "50.00%")
+    tab.shows("customer_id is null in more than 90.00% of rows", "customer_id.null_limit", "90.00%")
 
 
 def test_features_when_opened_then_every_columns_lineage_can_be_read(tab: Tab) -> None:
