@@ -131,7 +131,7 @@ def _describe(contract: Contract, check: CheckName) -> str:
     for rule in check.rules:
         limit = f" in more than {rule.limit:.2%} of rows" if rule.relative else ""
         against = ", against its own earlier nights" if rule.band is not None else ""
-        lines.append(f"- {rule.description}{limit}{against}")
+        lines.append(f"- {rule.description.rstrip('.')}{limit}{against}")
     if len(lines) > MOST_RULES_LISTED:
         lines[MOST_RULES_LISTED:] = [f"- and {len(lines) - MOST_RULES_LISTED} more"]
     does = "Faults that stop the run" if check.severity == "ERROR" else "Faults that somebody is told of"

@@ -123,13 +123,14 @@ class Why:
             lines += [f"  rows that offend {offending.rule}:", *(f"    {line}" for line in offending.lines())]
         if self.unread:
             lines.append(f"  the rows could not be read: {self.unread}")
+        # The UI shows the first lines: what mends it stands before whom it hits.
         facts = {
             "delivery": [self._delivered()] if self.delivery else [],
-            "affected": self.impact.lines() if self.impact else [],
-            "published": [each.sentence() for each in self.published],
-            "runbook": [self.runbook],
             "next": [self.mend],
             "or": [self._override()] if self._can_be_overridden else [],
+            "published": [each.sentence() for each in self.published],
+            "runbook": [self.runbook],
+            "affected": self.impact.lines() if self.impact else [],
         }
         for name, said in facts.items():
             # A command is copied as it stands; names of those affected may be read on several lines.
