@@ -5,17 +5,28 @@ what it would compute is computed here in one connection.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from athena_assets.contracts import clean_contracts, raw_contracts
+from athena_assets.features.feature_contract import TABLE as FEATURES
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
+from athena_assets.lifecycle.artifact import Artifact, read_profile
+from athena_assets.lifecycle.drift_rules import drift_check
+from athena_assets.lifecycle.model_spec import ModelSpec, find_model
+from athena_assets.lifecycle.training_run import drifting_features, run_training
+from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
 from athena_assets.nights import Night
 from athena_assets.orders.assets import ensure_clean_tables
 from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.predictions.checks import drift_of_night
+from athena_assets.predictions.prediction_contract import candidate_contract
+from athena_assets.predictions.scores import features_of_night, score_night
 from athena_assets.sources.deliveries import Delivery
 from athena_cli.workplace import Workplace
 from checks import verdicts
@@ -32,11 +43,13 @@ _STAGED = "staged"
 class StraightNights:
     """The nights of one home whose history has been landed and cleaned.
 
-    connection: writes to the home's warehouse.
+    connection: writes to the home's warehouse. versions: where trained models are kept.
     """
 
     workplace: Workplace
     connection: duckdb.DuckDBPyConnection
+    versions: Path
+    champions: dict[str, Artifact] = field(default_factory=dict)
     _staged: set[str] = field(default_factory=set)
 
     def run(self, night: Night) -> Iterator[TableResult]:
@@ -53,6 +66,41 @@ class StraightNights:
         features = feature_contract(self.workplace.athena.feature_set)
         self._features(night, features)
         yield self._checked(features, night, is_open=is_open, minimum_rows=1)
+        for name, champion in self.champions.items():
+            yield self._scored(find_model(name), champion, night)
+
+    def train(self, as_of: datetime) -> None:
+        """Make a champion of every model from what is known at a midnight; no gate judges it."""
+        cutoff = Night.of_as_of(as_of).cutoff
+        for spec in self.workplace.athena.models:
+            features = model_features(spec, self.workplace.athena.feature_set)
+            parts = []
+            for day in snapshot_days(self.connection, spec, as_of):
+                select = snapshot_select(spec, features, day, label_cutoff=cutoff)
+                parts.append(self.connection.sql(select.sql, params=select.parameters).to_arrow_table())
+            run = run_training(spec, features, pa.concat_tables(parts), self.versions / spec.name)
+            self.champions[spec.name] = run.artifact
+
+    def _scored(self, spec: ModelSpec, champion: Artifact, night: Night) -> TableResult:
+        """Score the night and judge the candidate and the drift of its features."""
+        feature_set = self.workplace.athena.feature_set
+        contract = candidate_contract(spec)
+        rows = features_of_night(self.connection, champion, feature_set, FEATURES, spec.value.spend_feature, night)
+        scored = score_night(spec, champion, rows, feature_set)
+        ensure_table(self.connection, contract)
+        self.connection.register("incoming", scored.table)
+        replace_rows(
+            self.connection,
+            contract.address,
+            "SELECT CAST($night AS DATE) AS night, *, $version AS model_version,"
+            " $features AS feature_set_version FROM incoming ORDER BY customer_id",
+            {"night": night.day, "version": champion.version, "features": feature_set.version},
+            where="night = CAST($night AS DATE)",
+        )
+        result = self._checked(contract, night, is_open=True, minimum_rows=1)
+        check = drift_check(spec, drifting_features(model_features(spec, feature_set)))
+        moved = drift_of_night(self.connection, check, read_profile(champion.folder), night)
+        return replace(result, results=(*result.results, *moved))
 
     def _land(self, night: Night, table: str, contract: Contract) -> None:
         ensure_table(self.connection, contract)

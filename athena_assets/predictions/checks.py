@@ -10,7 +10,7 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import read_profile
 from athena_assets.lifecycle.drift_rules import drift_check, judge_drift
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.profile import histograms_of_night
+from athena_assets.lifecycle.profile import Profile, histograms_of_night
 from athena_assets.lifecycle.training_run import drifting_features
 from athena_assets.lifecycle.training_set import model_features
 from athena_assets.nights import Night
@@ -57,7 +57,7 @@ def build_drift_check(
         with warehouse.write() as connection:
             for partition in partitions_of(context, nights):
                 night = Night.parse(str(partition))
-                found = drift_of_night(connection, registry, spec, contract, check_name, night)
+                found = drift_of_night(connection, check_name, _profile(connection, registry, contract, night), night)
                 outcomes[partition] = [outcome_of(check_name, found, max((each.rows for each in found), default=0))]
             results = report(context, connection, contract, outcomes)
         yield from results
@@ -66,21 +66,23 @@ def build_drift_check(
 
 
 def drift_of_night(
-    connection: duckdb.DuckDBPyConnection,
-    registry: ModelRegistry,
-    spec: ModelSpec,
-    contract: Contract,
-    check_name: CheckName,
-    night: Night,
+    connection: duckdb.DuckDBPyConnection, check_name: CheckName, profile: Profile, night: Night
 ) -> tuple[RuleResult, ...]:
     """The PSI of every feature that the version's profile knows; the others are not evaluated."""
-    ((version,),) = connection.execute(
-        f"SELECT max(model_version) FROM {contract.address} WHERE night = $night", {"night": night.day}
-    ).fetchall()
-    profile = read_profile(registry.version(spec.name, version).path) if version is not None else {}
     tonight = histograms_of_night(connection, TABLE, night.day, profile)
     names = [rule.id.removeprefix("psi.") for rule in check_name.rules]
     return tuple(
         judge_drift(rule, profile.get(name), tonight.get(name))
         for rule, name in zip(check_name.rules, names, strict=True)
     )
+
+
+def _profile(
+    connection: duckdb.DuckDBPyConnection, registry: ModelRegistry, contract: Contract, night: Night
+) -> Profile:
+    """What the version that scored the night was trained on; empty where nothing was scored."""
+    ((version,),) = connection.execute(
+        f"SELECT max(model_version) FROM {contract.address} WHERE night = $night", {"night": night.day}
+    ).fetchall()
+    model = contract.table.removesuffix("_candidate")
+    return read_profile(registry.version(model, version).path) if version is not None else {}
