@@ -10,7 +10,7 @@ Standard fields are used where the standard has one: `required`, `primaryKey`, `
 * `null_limit` on a property: the largest share of nulls allowed in a column that may be null; `null_alert` the share
   above which somebody is told;
 * `on_failure: quarantine` on a property: rows outside of its range go to quarantine with the rule's id instead of
-  refusing the partition;
+  refusing the partition, with the words of `reason`;
 * `within_history` on a quality rule: its figure is compared with its own figures of earlier partitions (`Band`).
 """
 
@@ -92,6 +92,8 @@ class Column:
     null_alert: Decimal | None = None
     quarantines: bool = False
     """Rows outside of the column's range are quarantined at cleaning instead of refusing the partition."""
+    reason: str | None = None
+    """Why a row outside of the range cannot be kept, for the quarantine."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,7 @@ def _column(item: Any, path: Path) -> Column:
         unit=custom.get("unit"),
         null_alert=_share(custom.get("null_alert")),
         quarantines=custom.get("on_failure") == "quarantine",
+        reason=custom.get("reason"),
     )
 
 

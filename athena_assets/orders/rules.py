@@ -1,4 +1,7 @@
-"""Cleaning rules: read from YAML, checked, in the order in which they decide."""
+"""Cleaning rules: read from YAML, checked, in the order in which they decide.
+
+What a raw table's contract quarantines stands where the list says `use: contract`.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +12,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from athena_assets.errors import AthenaError
+from checks.compiler import range_conditions
+from checks.contract import load_contract
 
 RULES = Path(__file__).parent / "rules"
 COMMON = "common"
+CONTRACT = "contract"
+"""`use: contract`: the ranges that the raw table's contract quarantines."""
 
 
 class InvalidRules(AthenaError):
@@ -97,7 +104,10 @@ def _document(name: str) -> dict[str, dict[str, list[dict[str, object]]]]:
 
 
 def _rules(entries: list[dict[str, object]], common: dict[str, Rule], name: str, table: str) -> tuple[Rule, ...]:
-    rules = [_rule(entry, common, name, table) for entry in entries]
+    of_contract = contract_rules(table)
+    rules: list[Rule] = []
+    for entry in entries:
+        rules += of_contract if entry == {"use": CONTRACT} else [_rule(entry, common, name, table)]
     codes = [rule.code for rule in rules]
     repeated = sorted({code for code in codes if codes.count(code) > 1})
     if repeated:
@@ -108,7 +118,30 @@ def _rules(entries: list[dict[str, object]], common: dict[str, Rule], name: str,
             expected='a last rule with when: "true"',
             found=rules[-1].code if rules else "no rule",
         )
+    ignored = [rule.code for rule in of_contract if rule.code not in codes]
+    if ignored:
+        raise InvalidRules(
+            f"rules/{name}.yaml: {table}: what the contract quarantines is left out",
+            expected=f"`use: {CONTRACT}` in the list",
+            found=f"no {ignored[0]}",
+        )
     return tuple(rules)
+
+
+def contract_rules(table: str) -> list[Rule]:
+    """The rules that the contract of a raw table states by `on_failure: quarantine`; their codes are its rules' ids."""
+    contract = load_contract(f"raw.{table}")
+    return [
+        Rule(
+            code=rule_id,
+            disposition="quarantine",
+            when=condition,
+            reason=column.reason or f"{words[0].upper()}{words[1:]}, by the contract of {contract.address}.",
+        )
+        for column in contract.columns
+        if column.quarantines
+        for rule_id, words, condition in range_conditions(column)
+    ]
 
 
 def _rule(entry: dict[str, object], common: dict[str, Rule], name: str, table: str) -> Rule:

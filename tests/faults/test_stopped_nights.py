@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ import pytest
 
 from athena_assets.nights import Night
 from athena_assets.sources.landing import Landing
-from athena_assets.sources.simulator.schemas import TABLES
+from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.simulator.retailer import simulate
 from athena_assets.sources.source import source_named
 from resources import warehouse
+from tests.conftest import CUSTOMERS
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Command, Shop
@@ -69,11 +72,11 @@ def test_night_when_rows_are_absurd_or_from_the_future_then_they_wait_in_quarant
     assert answer.code == 0, answer.err
     kept_out = retail_shop.rows("SELECT reason_code, amount FROM orders.quarantine ORDER BY reason_code")
     assert [code for code, _ in kept_out if code not in ("delivered_twice", "repeated_line")] == [
-        "absurd_price",
         "event_from_future",
+        "unit_price.maximum",
         "unparseable",
     ]
-    assert ("absurd_price", Decimal("749000.0000")) in kept_out
+    assert ("unit_price.maximum", Decimal("749000.0000")) in kept_out
     assert ("event_from_future", Decimal("14.9800")) in kept_out
     figures = json.loads(answer.out)
     assert figures["rows in"] == figures["rows kept"] + figures["rows quarantined"]
@@ -98,22 +101,20 @@ def test_night_when_nobody_is_named_in_its_orders_then_completeness_stops_it(
 def test_night_when_a_contact_is_of_nobody_then_references_stop_it(
     athena: Command, simulated_shop: Shop, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "night"
-    folder.mkdir()
-    for table, schema in TABLES.items():
-        rows = {name: [] for name in schema.names}
-        if table == "service_contacts":
-            of_nobody = {
-                "contact_id": "S-900000000001",
-                "customer_id": "C-99999999",
-                "contact_ts": pa.scalar("2026-10-30 10:00:00").cast(pa.timestamp("us")).as_py(),
-                "topic": "quality",
-                "channel": "telephone",
-                "is_resolved": False,
-                "known_at": pa.scalar("2026-10-31 00:30:00").cast(pa.timestamp("us")).as_py(),
-            }
-            rows = {name: [of_nobody[name]] for name in schema.names}
-        pq.write_table(pa.table(rows, schema=schema), folder / f"{table}.parquet")
+    parameters = SimulatorParameters(customers=CUSTOMERS, nights=2)
+    folder = simulate(parameters, tmp_path / "delivered", tmp_path / "truth").deliveries[-1].folder
+    contacts = folder / "service_contacts.parquet"
+    delivered = pq.read_table(contacts)
+    of_nobody = {
+        "contact_id": "S-900000000001",
+        "customer_id": "C-99999999",
+        "contact_ts": datetime(2026, 10, 30, 10),
+        "topic": "quality",
+        "channel": "telephone",
+        "is_resolved": False,
+        "known_at": datetime(2026, 10, 31, 0, 30),
+    }
+    pq.write_table(pa.concat_tables([delivered, pa.Table.from_pylist([of_nobody], schema=delivered.schema)]), contacts)
     Landing.of(simulated_shop.home).register(
         source_named("simulator"),
         [folder],

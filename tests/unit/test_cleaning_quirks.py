@@ -13,6 +13,7 @@ from athena_assets.orders.cleaning import Scope, clean_statements
 from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
+from checks.compiler import compile_rules
 from checks.contract import contract_names, load_contract
 
 RETAIL = source_named("online_retail_ii")
@@ -95,9 +96,10 @@ ORDINARY = [line(invoice=f"1{number:05}", customer="1") for number in range(150)
         (line(ts="when?"), "unparseable"),
         (line(ts="2031-01-01 10:00:00"), "event_from_future"),
         (line(ts="1900-01-01 00:00:00"), "absurd_date"),
-        (line(quantity=1000000), "absurd_quantity"),
-        (line(price="999999.99"), "absurd_price"),
-        (line(quantity=90000, price="90"), "absurd_price"),
+        (line(quantity=1000000), "quantity.maximum"),
+        (line(quantity=-1000000), "quantity.minimum"),
+        (line(price="999999.99"), "unit_price.maximum"),
+        (line(quantity=90000, price="90"), "absurd_amount"),
         (line(quantity=0), "zero_quantity"),
         (line("A563185", "B", "Adjust bad debt", 1, price="11062.06", customer=""), "bad_debt"),
         (line("A506401", "B", "Adjust bad debt", 1, price="-53594.36", customer=""), "bad_debt"),
@@ -253,6 +255,12 @@ def test_night_does_not_count_again_what_earlier_nights_brought(shop: Shop) -> N
     assert late == [("3", datetime(2010, 12, 2, 9), datetime(2010, 12, 4))]
 
 
+def test_rules_when_a_raw_contract_quarantines_then_its_rule_ids_are_the_codes() -> None:
+    codes = [rule.code for rule in rules_for("simulator").of("order_lines")]
+    assert [code for code in codes if "." in code] == ["quantity.minimum", "quantity.maximum", "unit_price.maximum"]
+    assert not [rule.id for rule in compile_rules(load_contract("raw.order_lines")) if rule.id in codes]
+
+
 def test_every_rule_says_why_and_every_list_decides_about_every_row() -> None:
     for source in ("online_retail_ii", "simulator", "a_mapped_one"):
         rules = rules_for(source)
@@ -267,6 +275,7 @@ def test_every_rule_says_why_and_every_list_decides_about_every_row() -> None:
         ("tables: {order_lines: [{use: no_such_rule}]}", "takes over no common rule"),
         ("tables: {order_lines: [{use: sale}, {use: sale}]}", "stands twice"),
         ("tables: {order_lines: [{use: unparseable}]}", "not every row is decided"),
+        ("tables: {order_lines: [{use: sale}]}", "what the contract quarantines is left out"),
         ("tables: {order_lines: [{code: x, disposition: drop, when: 'true', reason: r}]}", "x is no rule"),
         ("nothing: here", "has no tables"),
     ],
