@@ -47,6 +47,7 @@ from athena_assets.sources.errors import ColumnsDiffer, NightNotDelivered
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_cli.clock import showing
 from athena_cli.output import doing
+from athena_cli.why import look
 from athena_cli.workplace import Workplace
 from resources.findings import Findings
 from resources.settings import Settings, load_settings
@@ -166,6 +167,8 @@ class _Replay:
         seconds = time.perf_counter() - started
         with showing(delivery.night.cutoff):
             night = _refused(NightNotDelivered, lambda: _athena("night", delivery.night.key))
+        with showing(morning(delivery.arrived_at)):
+            why = look(Workplace(self.settings), TABLE, delivery.night.key)
         place = (TABLE, delivery.night.key, "athena load")
         (finding,) = [each for each in Findings(self.settings.home).open() if each.finding.place == place]
         return Refusal(
@@ -176,6 +179,7 @@ class _Replay:
             error=type(refused).__name__,
             text=str(refused),
             mend=refused.next_command or "",
+            why=why.screen() if why is not None else "nothing is wrong",
             night_said=night.what,
             recorded_at=finding.first_seen,
             alerts=_alerts(self.settings.home, delivery.night),

@@ -80,8 +80,9 @@ def _detection(incident: Incident) -> list[str]:
     return [
         f"At the door, by the declared columns: {refusal.seconds:.2f} s after the load of the extract began, alert"
         f" included, at {refusal.arrived_at:%H:%M} by the retailer's clock and before the night's own hour. Running the"
-        f" night said: {refusal.night_said}. Alerts: {len(refusal.alerts)}. The message of the refusal:",
-        f"```text\n{refusal.text}\n```",
+        f" night said: {refusal.night_said}. Alerts: {len(refusal.alerts)}. What `athena why` showed at"
+        f" {morning(refusal.arrived_at):%H:%M}:",
+        f"```text\n{refusal.why}\n```",
     ]
 
 

@@ -73,6 +73,8 @@ class Refusal:
     """The whole error, with the likely rename and everything downstream."""
     mend: str
     """The commands that it says go on from there, joined by `&&`."""
+    why: str
+    """What `athena why` shows in the morning."""
     night_said: str
     """What running the night says while its extract stands refused."""
     recorded_at: datetime
@@ -148,6 +150,7 @@ def refuse_contradiction(incident: Incident) -> None:
             f"night {incident.recovery.published.night}, {incident.recovery.rules_failed} failed rules, "
             f"{incident.recovery.open_findings} open findings",
         ),
+        "`athena why` to show the commands that mend it": (incident.refusal.mend in incident.refusal.why, "others"),
         "one alert": (len(alerts) == 1, "; ".join(each.title for each in alerts) or "none"),
     }
     broken = {claim: found for claim, (holds, found) in claims.items() if not holds}

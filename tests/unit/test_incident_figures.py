@@ -116,6 +116,7 @@ INCIDENT = Incident(
         error="ColumnsDiffer",
         text="orders.parquet: total_order_amount is missing",
         mend="athena contracts accept-alias ... && athena load ...",
+        why="raw.orders is refused\nnext athena contracts accept-alias ... && athena load ...",
         night_said="the night 2026-11-01 has not been delivered",
         recorded_at=datetime(2026, 11, 24, tzinfo=UTC),
         alerts=(Alert("night 2026-11-01: raw.orders", "athena why", datetime(2026, 11, 24, tzinfo=UTC)),),
@@ -168,6 +169,7 @@ def changed(part: str, **values: object) -> Incident:
         pytest.param(changed("recovery", open_findings=1), "clean and published", id="still open"),
         pytest.param(changed("recovery", rules_evaluated=0), "clean and published", id="nothing checked"),
         pytest.param(changed("refusal", alerts=()), "one alert", id="no alert"),
+        pytest.param(changed("refusal", why="athena night"), "that mend it", id="another command"),
     ],
 )
 def test_replay_when_a_claim_does_not_hold_then_it_fails_and_names_the_claim(incident: Incident, claim: str) -> None:
