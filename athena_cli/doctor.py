@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from athena_assets.errors import AthenaError
+from athena_assets.predictions.published_files import PublicationLost
 from athena_cli.output import console, print_json, print_table
+from athena_cli.telling import tell_of_lost_publication
 from athena_cli.workplace import Workplace, here
 from resources.alert_book import AlertBook
 from resources.home import need_home
@@ -68,6 +70,8 @@ def _examine(workplace: Workplace, mend: bool) -> Iterator[Finding]:
         try:
             yield Finding(what, True, look(workplace))
         except AthenaError as error:
+            if isinstance(error, PublicationLost):
+                tell_of_lost_publication(workplace.settings.home, error)
             yield Finding(what, False, str(error))
 
 
@@ -120,17 +124,19 @@ def _models(workplace: Workplace) -> str:
 
 
 def _published(workplace: Workplace) -> str:
-    from athena_assets.predictions.publish import LATEST, night_of
+    from athena_assets.predictions.published_files import refuse_lost_files
 
     found = []
     for spec in workplace.athena.models:
-        night = night_of(workplace.settings.published / "predictions" / spec.name / LATEST)
+        with workplace.warehouse.read() as connection:
+            folder = workplace.settings.published / "predictions" / spec.name
+            night = refuse_lost_files(connection, f"predictions.{spec.name}", folder)
         if night is None:
             raise AthenaError(
                 f"{spec.name} has not been published",
-                expected=f"predictions/{spec.name}/{LATEST}",
-                found="no such file",
-                next_command="athena night D",
+                expected=f"rows in predictions.{spec.name}",
+                found="none",
+                next_command="athena run",
             )
         found.append(f"{spec.name} of {night}")
     return ", ".join(found)

@@ -16,6 +16,7 @@ import typer
 from athena_assets.errors import AthenaError
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import Delivery, deliver
+from athena_assets.predictions.published_files import PublicationLost
 from athena_assets.sources.errors import NightNotDelivered
 from athena_assets.sources.inspection import tables_of
 from athena_assets.sources.landing import Landing
@@ -37,6 +38,9 @@ NOT_TOLD = (
 )  # fmt: skip
 """Errors that a command leaves no finding of: a wrong command line is nobody else's business, and the steps of a failed
 run have written down their own."""
+
+LOOK = "athena doctor"
+"""The command that changes nothing and may find something."""
 
 MAIN_TABLE = "raw.order_lines"
 """What a refused delivery concerns, unless the error names another file."""
@@ -75,7 +79,7 @@ def _night_of_load(arguments: Arguments) -> str:
 
 RUN = ChangingCommand("athena run", mends=("athena night", "athena train"), mends_all=True)
 LOAD = ChangingCommand("athena load", _night_of_load)
-NIGHT = ChangingCommand("athena night", lambda arguments: arguments["day"], mends=("athena load",))
+NIGHT = ChangingCommand("athena night", lambda arguments: arguments["day"], mends=("athena load", LOOK))
 TRAIN = ChangingCommand("athena train", lambda arguments: f"{arguments['month']}-01" if arguments.get("month") else "")
 CHECK = ChangingCommand("athena check", lambda arguments: arguments.get("partition") or "")
 WITHDRAW = ChangingCommand("athena withdraw")
@@ -233,6 +237,24 @@ def _source_of(home: Path) -> str | None:
     except AthenaError:
         return None
     return record.source if record is not None else None
+
+
+def tell_of_lost_publication(home: Path, error: PublicationLost) -> None:
+    """Tell everybody that readers find less than was published: no run notices, only who looks."""
+    found = Finding(
+        kind="error",
+        severity="ERROR",
+        asset=error.table,
+        partition=error.night,
+        check=LOOK,
+        rule=type(error).__name__,
+        summary=error.what,
+        figure=error.found or "",
+        limit=error.expected or "",
+        details=str(error),
+    )
+    Findings(home).observe([found], looked_at=[found.place], at=datetime.now(UTC))
+    deliver_outstanding()
 
 
 def _is_home(home: Path) -> bool:

@@ -63,18 +63,21 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
     settings = workplace.settings
     findings = Findings(settings.home).open()
     known = knowledge_here(settings)
-    asked, chosen = "", [each.finding for each in findings if _is_asked(each.finding, asset, partition)]
+    chosen = [each.finding for each in findings if _is_asked(each.finding, asset, partition)]
     if asset is None:
         alerts = open_alerts(settings.home, known, at=datetime.now(UTC))
         gravest = sorted(alerts, key=lambda alert: (alert.severity != "ERROR", alert.opened_at))
         chosen = [each.finding for each in gravest[0].roots] if gravest else []
+        if chosen and all(each.rule in REFUSALS for each in chosen):
+            # Nothing is wrong with what was refused: it waits for something that nobody has been told of.
+            asset, partition = chosen[0].asset, chosen[0].partition
     else:
         _need_table(workplace, asset)
-        waits = [each for each in chosen if each.rule in REFUSALS]
-        if not chosen or waits:
-            causes = _causes(workplace, asset, partition, [each.finding for each in findings])
-            if causes:
-                asked, chosen = f"{asset} {partition or ''}".strip(), causes
+    asked: tuple[str, str] | None = None
+    if asset is not None and (not chosen or any(each.rule in REFUSALS for each in chosen)):
+        causes = _causes(workplace, asset, partition, [each.finding for each in findings])
+        if causes:
+            asked, chosen = (asset, partition or ""), causes
     if not chosen:
         return None
     chosen = sorted(chosen, key=lambda each: (each.severity != "ERROR", each.kind != "check"))

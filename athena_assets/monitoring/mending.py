@@ -20,6 +20,11 @@ from resources.findings import Finding
 INTAKE = ("raw", "orders")
 """Schemas whose rows are what was delivered, so that only another delivery mends them."""
 
+OF_NIGHTS = ("features", "predictions", "ops", "cost", "athena night")
+"""Schemas, and the command, whose partitions are nights and whose rows are computed."""
+
+_AGAIN = re.compile(r"^\s*again:\s+(?P<command>athena .*)$", re.MULTILINE)
+_NIGHT = re.compile(r"--night (?P<night>\d{4}-\d{2}-\d{2})")
 _COMMAND = re.compile(r"^\s*next:\s+(?P<command>athena .*)$", re.MULTILINE)
 _PROSE = re.compile(r",? (?:to |and then |answers |if |or |for earlier |\().*$|, .*$")
 """What an error says after its command, for a person."""
@@ -65,17 +70,38 @@ class Mender:
     def _of_error(self, finding: Finding, schema: str) -> str:
         if finding.rule in REFUSALS:
             return f"athena why {finding.asset} {finding.partition}".strip()
-        said = _COMMAND.search(finding.details)
-        if said is not None:
-            command = said["command"]
-            return command if "&&" in command else _PROSE.sub("", command).strip()
-        return self._again(finding.partition, schema)
+        said, again = _COMMAND.search(finding.details), _AGAIN.search(finding.details)
+        if said is not None and "&&" in said["command"]:
+            return self.then(said["command"], finding.asset, finding.partition)
+        if again is not None:
+            return again["command"]
+        if said is None:
+            return self._again(finding.partition, schema)
+        command = _PROSE.sub("", said["command"]).strip()
+        return self.then(command.replace("FILES", self._files_expected(command)), finding.asset, finding.partition)
+
+    def then(self, command: str, asset: str, partition: str) -> str:
+        """A command, and after it the night of an asset that could not go on, unless the command runs that night."""
+        of_night = partition and asset.partition(".")[0] in (*INTAKE, *OF_NIGHTS)
+        if not of_night or f"athena night {partition}" in command:
+            return command
+        return f"{command} && {self._night(date.fromisoformat(partition))}"
+
+    def _files_expected(self, command: str) -> str:
+        """Where the files of a night would be if they came as the last ones did; FILES where that cannot be told."""
+        named, nightly = _NIGHT.search(command), [each for each in self.deliveries if each.kind == "nightly"]
+        if named is None or not nightly:
+            return "FILES"
+        last = nightly[-1]
+        files = [file.replace(str(last.last_night), named["night"]) for file in files_of(last)]
+        return "FILES" if files == files_of(last) else shlex.join(files)
 
     def _first_time(self, finding: Finding, schema: str) -> str:
         """What writes a partition that has never been written."""
         night = schema in INTAKE and finding.partition
         if night and self.delivery_of(finding) is None:
-            return f"athena load --night {finding.partition} FILES && athena night {finding.partition}"
+            load = f"athena load --night {finding.partition} FILES"
+            return f"{load.replace('FILES', self._files_expected(load))} && athena night {finding.partition}"
         return self._again(finding.partition, schema)
 
     def _again(self, partition: str, schema: str) -> str:
@@ -84,7 +110,7 @@ class Mender:
         if not partition:
             return f"athena run --source {shlex.quote(self.source)}"
         day = date.fromisoformat(partition)
-        if schema not in (*INTAKE, "features", "predictions", "ops", "cost"):
+        if schema not in (*INTAKE, *OF_NIGHTS):
             return f"athena train {schema} --month {day:%Y-%m}"
         return self._night(day)
 

@@ -46,6 +46,7 @@ ERRORS = {
     "warehouse-locked": ("EventLogBusy", "RegistryBusy", "UsageBusy", "WarehouseLocked"),
     "warehouse-damaged": ("MissingTable", "NightsDamaged", "TableDiffers", "WarehouseCorrupt", "WarehouseMissing"),
     "command-killed": ("CommandKilled",),
+    "stale-publication": ("PublicationLost",),
     "machine-too-small": ("WarehouseTooSmall",),
     "disk-full": ("DiskFull",),
     "records-damaged": ("HomeBroken", "HomeParked", "NoHome", "OutboxUnavailable", "RecordsBroken", "UsageUnavailable"),

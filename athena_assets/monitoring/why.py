@@ -184,11 +184,11 @@ class Records:
     reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
-def explain(records: Records, roots: Sequence[Finding], *, asked: str = "") -> Why:
+def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str] | None = None) -> Why:
     """Everything about one partition, from what is wrong with it.
 
     roots: at least one finding, the gravest first; those of the first one's asset and partition are told.
-    asked: what was asked about, where it only waits for this.
+    asked: asset and partition that were asked about, where they only wait for this; mended, they are computed too.
     """
     first = roots[0]
     findings = tuple(each for each in roots if (each.asset, each.partition) == (first.asset, first.partition))
@@ -203,17 +203,18 @@ def explain(records: Records, roots: Sequence[Finding], *, asked: str = "") -> W
         except (AthenaError, duckdb.Error) as error:
             unread = str(error).splitlines()[0]
     delivery = _brought(records.mender, first, offending)
+    mend = records.mender.command(first, delivery)
     return Why(
         asset=first.asset,
         partition=first.partition,
-        asked=asked,
+        asked=" ".join(asked).strip() if asked else "",
         findings=findings,
         offending=offending,
         delivery=delivery,
         impact=records.impact_of(first.asset),
         published=records.published,
         runbook=runbook_of(kind_of(first)),
-        mend=records.mender.command(first, delivery),
+        mend=records.mender.then(mend, *asked) if asked else mend,
         unread=unread,
     )
 

@@ -229,7 +229,8 @@ def test_night_when_an_earlier_one_was_left_out_then_the_missing_one_is_named(
         f"athena why orders.accounting {NIGHT}",
     )
     said = athena(retail_shop.home, "why", "orders.accounting", NIGHT).out
-    assert f"athena load --night {NIGHT} FILES && athena night {NIGHT}" in said
+    # Where it would lie if it came as the night after it did.
+    assert f"athena load --night {NIGHT} {retail_shop.night_file(NIGHT)} && athena night {NIGHT}" in said
 
 
 def test_night_when_half_of_an_earlier_one_is_gone_then_it_is_named_and_made_again(
