@@ -9,10 +9,12 @@ import typer
 
 from athena_assets.errors import AthenaError
 from athena_assets.predictions.published_files import PublicationLost
+from athena_cli.clock import retailers_now
 from athena_cli.output import console, print_json, print_table
 from athena_cli.telling import tell_of_lost_publication
 from athena_cli.workplace import Workplace, here
 from resources.alert_book import AlertBook
+from resources.findings import Findings
 from resources.home import need_home
 from resources.settings import load_settings, settings_page
 from resources.warehouse import WarehouseCorrupt
@@ -125,8 +127,10 @@ def _models(workplace: Workplace) -> str:
 
 def _published(workplace: Workplace) -> str:
     from athena_assets.predictions.published_files import refuse_lost_files
+    from athena_assets.predictions.status import status_of
 
-    found = []
+    found, now = [], retailers_now(workplace.source.timezone)
+    open_findings = Findings(workplace.settings.home).open()
     for spec in workplace.athena.models:
         with workplace.warehouse.read() as connection:
             folder = workplace.settings.published / "predictions" / spec.name
@@ -138,7 +142,15 @@ def _published(workplace: Workplace) -> str:
                 found="none",
                 next_command="athena run",
             )
-        found.append(f"{spec.name} of {night}")
+        status = status_of(workplace.settings.published, spec.name, open_findings)
+        if status.is_stale:
+            raise AthenaError(
+                f"the predictions of {spec.name} are stale",
+                expected="every delivered night published",
+                found=status.sentence(now),
+                next_command="athena why",
+            )
+        found.append(status.sentence(now))
     return ", ".join(found)
 
 

@@ -1,11 +1,14 @@
 """`athena models`: which models there are, which one is in production, and how it was trained."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from athena_cli.clock import retailers_now
 from athena_cli.output import console, print_json, print_table
-from athena_cli.workplace import here
+from athena_cli.workplace import Workplace, here
+from resources.findings import Findings
 from resources.registry import RegisteredModel, Stage
 
 
@@ -44,12 +47,23 @@ def models(
         for each in found:
             if each.stage is Stage.PRODUCTION:
                 _print_champion(each)
+    _print_published(workplace, names)
     if model is not None:
         history = [
             [change.sequence, change.version, f"{change.from_stage} -> {change.to_stage}", change.actor, change.reason]
             for change in registry.history(model)
         ]
         print_table("History", ["entry", "version", "change", "by", "why"], history)
+
+
+def _print_published(workplace: Workplace, names: Sequence[str]) -> None:
+    """What the readers of each model have in their hands, how old it is, and since when it is stale."""
+    from athena_assets.predictions.status import status_of
+
+    now, open_findings = retailers_now(workplace.source.timezone), Findings(workplace.settings.home).open()
+    for name in names:
+        status = status_of(workplace.settings.published, name, open_findings)
+        console.print(f"published: {status.sentence(now)}", markup=False, soft_wrap=True)
 
 
 def _print_champion(champion: RegisteredModel) -> None:

@@ -4,7 +4,7 @@ An orchestrated night takes seconds, most of them the orchestrator's; to look at
 what it would compute is computed here in one connection.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from athena_cli.workplace import Workplace
 from checks import verdicts
 from checks.contract import Contract
 from checks.evaluation import TableResult, check_table
+from checks.rules import RuleResult
 from resources.tables import ensure_table
 from resources.warehouse import replace_rows
 
@@ -99,7 +100,8 @@ class StraightNights:
         )
         result = self._checked(contract, night, is_open=True, minimum_rows=1)
         check = drift_check(spec, drifting_features(model_features(spec, feature_set)))
-        moved = drift_of_night(self.connection, check, read_profile(champion.folder), night)
+        moved = drift_of_night(self.connection, contract, check, read_profile(champion.folder), night)
+        self._keep(contract, night, moved)
         return replace(result, results=(*result.results, *moved))
 
     def _land(self, night: Night, table: str, contract: Contract) -> None:
@@ -152,14 +154,17 @@ class StraightNights:
         """Evaluate a table's contract, and keep the figures: they are the history of the next nights."""
         verdicts.stamp(self.connection, contract, night.key, RUN)
         result = check_table(self.connection, contract, partition=night.key, is_open=is_open, minimum_rows=minimum_rows)
+        self._keep(contract, night, result.results)
+        return result
+
+    def _keep(self, contract: Contract, night: Night, results: Sequence[RuleResult]) -> None:
         verdicts.save(
             self.connection,
             asset=contract.address,
             partition=night.key,
             contract_version=contract.version,
             verdicts=(),
-            evaluations=[verdicts.Evaluation.of(each) for each in result.results],
+            evaluations=[verdicts.Evaluation.of(each) for each in results],
             run_id=RUN,
             at=datetime.now(UTC).replace(tzinfo=None),
         )
-        return result

@@ -65,6 +65,9 @@ class Band:
     scale: Literal["linear", "log"] = "linear"
     season: bool = False
     """Whether the same week a year before widens the band: what Christmas was then, it may be now."""
+    once: bool = False
+    """Whether a figure that somebody was told of widens the band afterwards: what lasts is told once, what goes further
+    again. For rules that inform."""
     assumed: Decimal | None = None
     """The centre where there are fewer than `at_least` earlier figures, for a figure that is known beforehand."""
 

@@ -6,6 +6,7 @@ history. A rule with a season also gets the figures of the same week a year befo
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -35,8 +36,8 @@ def past_figures(
         return {}
     night = date.fromisoformat(before)
     found = _Figures(bands, night)
-    for rule, partition, figure, rows in _recorded(connection, contract, list(bands), night):
-        found.add(rule, date.fromisoformat(partition), figure, rows)
+    for rule, partition, figure, rows, told in _recorded(connection, contract, list(bands), night):
+        found.add(rule, date.fromisoformat(partition), Past(float(figure), int(rows), told=bool(told)))
     if contract.history and _exists(connection, contract.twin().address):
         for since, until, wanted in found.stretches_missing():
             usable = [rule for rule in rules if rule.id in wanted and "$" not in rule.expression]
@@ -52,10 +53,10 @@ class _Figures:
         self._night = night
         self._by_day: dict[str, dict[date, Past]] = {rule: {} for rule in bands}
 
-    def add(self, rule: str, day: date, figure: float, rows: int) -> None:
+    def add(self, rule: str, day: date, past: Past) -> None:
         """Keep a day's figure, unless there is one or it comes from too few rows."""
-        if rows >= self._bands[rule].minimum_rows:
-            self._by_day[rule].setdefault(day, Past(float(figure), int(rows)))
+        if past.rows >= self._bands[rule].minimum_rows:
+            self._by_day[rule].setdefault(day, past)
 
     def of(self, rule: str) -> list[Past]:
         """The last figures, newest first, then those of the year before."""
@@ -65,7 +66,7 @@ class _Figures:
             return recent
         first, last = _week_before(self._night)
         return recent + [
-            Past(by_day[day].figure, by_day[day].rows, year_before=True)
+            replace(by_day[day], year_before=True, told=False)
             for day in sorted(by_day, reverse=True)
             if first <= day <= last
         ]
@@ -97,7 +98,7 @@ def _week_before(night: date) -> tuple[date, date]:
 
 def _recorded(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[str], night: date
-) -> list[tuple[str, str, float, int]]:
+) -> list[tuple[str, str, float, int, bool]]:
     if not _exists(connection, HISTORY):
         return []
     return connection.execute(
@@ -105,7 +106,8 @@ def _recorded(
         f" SELECT rule, partition, check_name, severity, figure, rows, status FROM {HISTORY}"
         " WHERE asset = $asset AND list_contains($rules, rule) AND partition < $before AND partition >= $oldest"
         " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1)"
-        " SELECT rule, partition, figure, rows FROM latest WHERE figure IS NOT NULL AND (status <> 'failed'"
+        " SELECT rule, partition, figure, rows, status = 'failed' FROM latest WHERE figure IS NOT NULL"
+        " AND (status <> 'failed'"
         # What was published has become part of what is normal: else a new level of prices would fail for ever.
         " OR severity = 'WARN'"
         " OR EXISTS (SELECT 1 FROM gate.override AS one WHERE one.asset = $asset"
@@ -143,7 +145,7 @@ def _add_bulk(
     for day, rows, *figures in connection.execute(f"{sql}\nGROUP BY {column}", parameters).fetchall():
         for rule, figure in zip(rules, figures, strict=True):
             if figure is not None:
-                found.add(rule.id, day, figure, rows)
+                found.add(rule.id, day, Past(float(figure), int(rows)))
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, address: str) -> bool:

@@ -8,7 +8,7 @@ because a check result costs tens of milliseconds in the orchestrator while a fu
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import fmean, median
 from typing import Literal
@@ -70,6 +70,8 @@ class Past:
     rows: int
     year_before: bool = False
     """Whether the partition is of the same week a year before, not one of the last ones."""
+    told: bool = False
+    """Whether the figure was outside of its band, and has been told."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _usable(figure: float, band: Band) -> bool:
 def allowed_by(band: Band, past: Sequence[Past], rows: int) -> tuple[float | None, float | None]:
     """Lowest and highest figure that a band allows after these earlier ones; None is an open end."""
     if band.scale == "log":
-        logs = [Past(math.log(each.figure), each.rows, each.year_before) for each in past]
+        logs = [replace(each, figure=math.log(each.figure)) for each in past]
         tolerance = math.log(float(band.tolerance))
         assumed = None if band.assumed is None else math.log(float(band.assumed))
         low, high = _interval(band, logs, rows, tolerance, assumed)
@@ -178,5 +180,6 @@ def _interval(
     else:
         centre = assumed
     width = max(tolerance * (abs(centre) if band.relative else 1.0), float(band.spread) * spread)
-    reached = [centre, *(each.figure for each in past if each.year_before)] if band.season else [centre]
+    known = [each.figure for each in past if (each.year_before and band.season) or (each.told and band.once)]
+    reached = [centre, *known]
     return min(reached) - width, max(reached) + width

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from athena_assets.monitoring.alerting import Alert, Knowledge, describe, group_with, headline
+from athena_assets.predictions.status import mark_home
 from resources.alert_book import AlertBook, Claim
 from resources.alert_sink import AlertNotSent, AlertSink, Message
 
@@ -29,6 +30,8 @@ def deliver(
     """
     book = AlertBook(home)
     claims = book.settle(group_with(knowledge), channels=sink.channels, remind_after=remind_after, at=at)
+    # Readers learn of a refused night beside what they read, at the moment in which its owner does.
+    mark_home(home, home / "published")
     return [_deliver(book, sink, knowledge, claim, at) for claim in claims]
 
 

@@ -15,6 +15,7 @@ from athena_assets.predictions.prediction_contract import (
 )
 from athena_assets.predictions.publish import NIGHT_FILE, publish_night
 from athena_assets.predictions.scores import features_of_night, score_night
+from athena_assets.predictions.status import mark_home
 from checks.contract import load_contract
 from checks.evaluation import check_table, refuse_faults
 from checks.verdicts import stamp
@@ -150,6 +151,7 @@ def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDef
             )
         with warehouse.read() as connection, translated_errors(str(folder)):
             size = publish_night(connection, contract.address, night, folder)
+            mark_home(settings.home, settings.published)
         return materialisation(
             contract,
             rows,

@@ -18,6 +18,7 @@ from athena_assets.predictions.prediction_contract import candidate_contract
 from checks.blocking import check_spec, partitions_of
 from checks.compiler import CheckName
 from checks.contract import Contract
+from checks.past import past_figures
 from checks.reporting import report
 from checks.rules import RuleResult
 from checks.table_checks import outcome_of
@@ -57,7 +58,8 @@ def build_drift_check(
         with warehouse.write() as connection:
             for partition in partitions_of(context, nights):
                 night = Night.parse(str(partition))
-                found = drift_of_night(connection, check_name, _profile(connection, registry, contract, night), night)
+                profile = _profile(connection, registry, contract, night)
+                found = drift_of_night(connection, contract, check_name, profile, night)
                 outcomes[partition] = [outcome_of(check_name, found, max((each.rows for each in found), default=0))]
             results = report(context, connection, contract, outcomes)
         yield from results
@@ -66,13 +68,14 @@ def build_drift_check(
 
 
 def drift_of_night(
-    connection: duckdb.DuckDBPyConnection, check_name: CheckName, profile: Profile, night: Night
+    connection: duckdb.DuckDBPyConnection, contract: Contract, check_name: CheckName, profile: Profile, night: Night
 ) -> tuple[RuleResult, ...]:
     """The PSI of every feature that the version's profile knows; the others are not evaluated."""
     tonight = histograms_of_night(connection, TABLE, night.day, profile)
+    past = past_figures(connection, contract, check_name.rules, before=night.key)
     names = [rule.id.removeprefix("psi.") for rule in check_name.rules]
     return tuple(
-        judge_drift(rule, profile.get(name), tonight.get(name))
+        judge_drift(rule, profile.get(name), tonight.get(name), past.get(rule.id, ()))
         for rule, name in zip(check_name.rules, names, strict=True)
     )
 

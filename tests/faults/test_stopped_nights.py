@@ -32,7 +32,9 @@ OF_READERS = ("published", "registry", "landing", "home.json")
 
 
 def read_by_others(shop: Shop) -> dict[str, str]:
-    return {name: digest for name, digest in shop.files().items() if name.startswith(OF_READERS)}
+    files = {name: digest for name, digest in shop.files().items() if name.startswith(OF_READERS)}
+    # The status beside the predictions says that they have become stale.
+    return {name: digest for name, digest in files.items() if not name.startswith("published/status")}
 
 
 def published_nights(shop: Shop) -> list[str]:

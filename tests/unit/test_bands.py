@@ -110,3 +110,12 @@ def test_band_when_the_figure_is_no_number_then_it_fails() -> None:
 def test_band_when_a_log_tolerance_is_no_factor_then_it_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="factor of at least 1"):
         Band(scale="log", **wrong)  # type: ignore[arg-type]
+
+
+def test_band_when_a_figure_was_told_then_it_is_told_again_only_when_it_goes_further() -> None:
+    history = [*past(*[0.1] * 27), Past(0.35, 100, told=True)]
+    every_night, once = Band(Decimal("0.2"), side="above"), Band(Decimal("0.2"), side="above", once=True)
+    assert judged(every_night, 0.35, history).status == "failed"
+    assert judged(once, 0.35, past(*[0.1] * 27)).status == "failed"
+    assert judged(once, 0.36, history).status == "passed"
+    assert judged(once, 0.56, history).status == "failed"
