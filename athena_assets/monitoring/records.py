@@ -1,6 +1,6 @@
 """What is recorded of a home, put together for `why`: contracts, manifests, lineage, and what is published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -41,9 +41,9 @@ def records_of(
     def lineage() -> ImpactGraph:
         return impact_graph(source, cache=settings.cache)
 
-    def impact_of(asset: str) -> Impact | None:
+    def impact_of(asset: str, columns: Collection[str] | None) -> Impact | None:
         try:
-            return lineage().of(asset)
+            return lineage().of(asset, columns)
         except AthenaError:
             # No table of the lineage: the screen says less.
             return None

@@ -4,7 +4,7 @@ One screen for the engineer at 6:47, made of what was recorded: findings, verdic
 cannot be read, it says less, and says so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -179,7 +179,8 @@ class Records:
 
     mender: Mender
     contracts: Mapping[str, Contract]
-    impact_of: Callable[[str], Impact | None]
+    impact_of: Callable[[str, Collection[str] | None], Impact | None]
+    """What is downstream of a table, or of some of its columns; None where that is not known."""
     published: tuple[Published, ...]
     reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -211,12 +212,19 @@ def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str
         findings=findings,
         offending=offending,
         delivery=delivery,
-        impact=records.impact_of(first.asset),
+        impact=records.impact_of(first.asset, _columns(contract, findings)),
         published=records.published,
         runbook=runbook_of(kind_of(first)),
         mend=records.mender.then(mend, *asked) if asked else mend,
         unread=unread,
     )
+
+
+def _columns(contract: Contract | None, findings: Sequence[Finding]) -> list[str] | None:
+    """The columns that the failed rules are about; None where one of them is about whole rows."""
+    known = {column.name for column in contract.columns} if contract is not None else set()
+    named = [finding.rule.partition(".")[0] for finding in findings if finding.severity == "ERROR"]
+    return sorted(set(named)) if named and known.issuperset(named) else None
 
 
 def _offending(
