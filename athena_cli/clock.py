@@ -15,6 +15,11 @@ def retailers_now(timezone: str) -> datetime:
     return shown if shown is not None else datetime.now(UTC).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
 
 
+def utc_now() -> datetime:
+    """Now, as a naive UTC time: what records and the gate compare with."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
 @contextmanager
 def showing(moment: datetime) -> Iterator[None]:
     """Let every command in the body find this moment on the retailer's wall. What runs record stays the machine's."""

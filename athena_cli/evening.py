@@ -77,7 +77,7 @@ def land_history(workplace: Workplace) -> bool:
     if (
         landed >= {delivery.delivery_id for delivery in history}
         and all(workplace.orchestrator.is_current(table, snapshot) for table in tables)
-        and not workplace.orchestrator.broken_checks("history")
+        and all("" in workplace.verified(table) for table in workplace.orchestrator.tables_of("history"))
     ):
         return False
     with doing("landing and cleaning the history"):
@@ -143,12 +143,12 @@ def _is_trained(workplace: Workplace, model: str, month: date) -> bool:
 
 
 def published_nights(workplace: Workplace) -> set[str]:
-    """Keys of the nights of which every model's predictions are recorded as published and stand in the warehouse."""
+    """Keys of the nights of which every model's predictions are published, stand in the warehouse and are verified."""
     found = []
     for spec in workplace.athena.models:
         table = f"predictions.{spec.name}"
         there = {row[0] for row in workplace.ask(f"SELECT DISTINCT CAST(night AS VARCHAR) FROM {table}")}
-        found.append(there & workplace.orchestrator.done_partitions(table))
+        found.append(there & workplace.orchestrator.done_partitions(table) & workplace.verified(table))
     return set.intersection(*found) if found else set()
 
 

@@ -10,7 +10,7 @@ from athena_assets.pins import USE_CURRENT
 from athena_assets.sources.errors import NightNotDelivered
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
-from athena_cli.summary import night_summary
+from athena_cli.summary import night_summary, print_overrides
 from athena_cli.workplace import Workplace, here
 
 JOB = "night"
@@ -31,6 +31,7 @@ def night(
     if as_json:
         print_json(figures)
         return
+    print_overrides(figures.pop("overrides"))
     print_table(f"Night {chosen.key}", ["what", "figure"], [[name, value] for name, value in figures.items()])
     console.print(f"published: {workplace.settings.published / 'predictions'}", markup=False)
 

@@ -1,11 +1,12 @@
 """`athena override`: a named person lets something through for a while; who, why and until when is written down."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from athena_assets.errors import InvalidArgument
+from athena_cli.clock import utc_now
 from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import here
 from checks import overrides
@@ -36,7 +37,7 @@ def grant(
             check=check,
             person=by,
             reason=reason,
-            at=_now(),
+            at=utc_now(),
             lasting=timedelta(hours=hours),
         )
     console.print(f"{asset} {partition}: {override.sentence()}", markup=False, soft_wrap=True)
@@ -49,7 +50,7 @@ def revoke(
 ) -> None:
     """End an override now."""
     with here().warehouse.write() as connection:
-        overrides.revoke(connection, number, person=by, at=_now())
+        overrides.revoke(connection, number, person=by, at=utc_now())
     console.print(f"override {number} ended by {by}", markup=False)
 
 
@@ -60,7 +61,7 @@ def list_overrides(
 ) -> None:
     """Live overrides, and how often each was relied on."""
     with here().warehouse.read() as connection:
-        found = overrides.every(connection) if every else overrides.live(connection, at=_now())
+        found = overrides.every(connection) if every else overrides.live(connection, at=utc_now())
         uses = overrides.uses(connection)
     if as_json:
         print_json([{**each.__dict__, "uses": uses.get(each.id, 0)} for each in found])
@@ -103,8 +104,3 @@ def _need_checks(asset: str, check: str) -> None:
             expected=", ".join(sorted(name for table, name in known if table == asset)),
             found=check,
         )
-
-
-def _now() -> datetime:
-    """The edge's clock, naive UTC."""
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -5,10 +5,32 @@ from typing import Any
 
 from athena_assets.nights import Night
 from athena_assets.predictions.publish import LATEST
+from athena_cli.clock import utc_now
 from athena_cli.output import console, print_table
 from athena_cli.workplace import Workplace
+from checks import overrides
 
 MONEY = Decimal("0.01")
+
+
+def overrides_in_force(workplace: Workplace, night: Night | None = None) -> list[dict[str, Any]]:
+    """What a person has let through and holds now, and what relied on it; those that ended, too, where a night did."""
+    with workplace.warehouse.read() as connection:
+        live = {each.id for each in overrides.live(connection, at=utc_now())}
+        told = []
+        for each in overrides.every(connection):
+            used = overrides.relied_on_by(connection, each.id)
+            if each.id in live or (night is not None and night.key in {partition for _, partition in used}):
+                users = [f"{asset} {partition}".strip() for asset, partition in used]
+                told.append({"override": each.id, "of": each.scope, "says": each.sentence(), "relied_on_by": users})
+    return told
+
+
+def print_overrides(told: list[dict[str, Any]]) -> None:
+    """Overrides for a person, before anything that rests on them."""
+    for each in told:
+        users = ", ".join(each["relied_on_by"]) or "nothing yet"
+        console.print(f"{each['of']}: {each['says']}\n  relied on by {users}", markup=False, soft_wrap=True)
 
 
 def night_summary(workplace: Workplace, night: Night) -> dict[str, Any]:
@@ -32,6 +54,7 @@ def night_summary(workplace: Workplace, night: Night) -> dict[str, Any]:
         "rows quarantined": int(quarantined),
         "money of order lines": amount,
         **published,
+        "overrides": overrides_in_force(workplace, night),
     }
 
 
@@ -59,6 +82,7 @@ def evening_summary(workplace: Workplace) -> dict[str, Any]:
     champions = [workplace.registry.champion(spec.name) for spec in workplace.athena.models]
     return {
         "source": workplace.source.name,
+        "overrides": overrides_in_force(workplace),
         "currency": workplace.source.currency,
         "accounts": [dict(zip(names, row, strict=True)) for row in accounts],
         "champions": [
@@ -90,6 +114,7 @@ def evening_summary(workplace: Workplace) -> dict[str, Any]:
 
 def print_evening(summary: dict[str, Any]) -> None:
     """The evening for a person: what came in, what was learned, what was published, what it cost, what is next."""
+    print_overrides(summary["overrides"])
     print_table(
         f"Orders of {summary['source']}, money in {summary['currency']}",
         ["table", "rows in", "rows kept", "rows quarantined", "money in", "money kept", "money quarantined"],

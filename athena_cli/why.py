@@ -110,7 +110,7 @@ def _plan(workplace: Workplace) -> GatePlan:
 
 def _causes(workplace: Workplace, asset: str, partition: str | None, findings: list[Finding]) -> list[Finding]:
     """The findings of what a table waits for: what it would read and the gate would refuse."""
-    from checks.gate import find_gaps, latest_partition
+    from checks.gaps import find_gaps, latest_partition
     from checks.verdicts import has_gate
 
     with workplace.warehouse.read() as connection:

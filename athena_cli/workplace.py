@@ -128,6 +128,17 @@ class Workplace:
             except duckdb.CatalogException:
                 return []
 
+    def verified(self, address: str) -> set[str]:
+        """Partitions of a table of which every blocking check has passed, by today's rules; '' without partitions."""
+        from checks.gaps import passed_partitions
+        from checks.needs import GatePlan
+
+        plan = GatePlan(self.athena.definitions.resolve_asset_graph())
+        if not self.settings.warehouse_path.exists():
+            return set()
+        with self.warehouse.read() as connection:
+            return passed_partitions(connection, plan, address)
+
 
 def here() -> Workplace:
     """The workplace of this process's settings."""

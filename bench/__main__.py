@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from athena_cli.workplace import Workplace
-from bench import artifact, false_alarms, features, meter, night, orchestrator, real, start
+from bench import artifact, false_alarms, features, gate, meter, night, orchestrator, real, start
 from bench.machine import machine
 from bench.retailer import small_retailer, temporary_home
 from bench.table import Table
 
-PARTS = ("start", "orchestrator", "meter", "features", "night", "artifact", "real")
+PARTS = ("start", "orchestrator", "meter", "features", "gate", "night", "artifact", "real")
 FALSE_ALARMS = "false-alarms"
 """Half an hour, and no benchmark of time: only when it is named."""
 
@@ -41,6 +41,8 @@ class Benchmarks:
                 yield meter.measure(rounds)
             case "features":
                 yield features.measure(customers, rounds)
+            case "gate":
+                yield from gate.measure(rounds)
             case "night":
                 yield from night.measure(self._retailer, rounds)
             case "artifact":

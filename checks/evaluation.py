@@ -18,10 +18,6 @@ class MissingTable(AthenaError):
     """A table that a check reads is not in the warehouse."""
 
 
-class ContractBroken(AthenaError):
-    """Rows that break their contract were about to be passed on."""
-
-
 @dataclass(frozen=True)
 class TableResult:
     """All results of one table and partition."""
@@ -59,18 +55,6 @@ def check_table(
     past = past_figures(connection, contract, rules, before=partition) if partition is not None else {}
     found = (judge(rule, value, int(rows), past.get(rule.id, ())) for rule, value in zip(rules, values, strict=True))
     return TableResult(contract, int(rows), (schema, *found))
-
-
-def refuse_faults(result: TableResult) -> None:
-    """Raise `ContractBroken` naming every blocking rule that failed."""
-    faults = [each.sentence() for each in result.results if not each.passed and each.rule.severity == "ERROR"]
-    if faults:
-        raise ContractBroken(
-            f"{result.contract.address} breaks its contract and is not passed on",
-            expected=f"every rule of contract version {result.contract.version} to hold",
-            found="; ".join(faults),
-            next_command="mend the cause, then run the same night again",
-        )
 
 
 def offending_rows(

@@ -8,7 +8,7 @@ rules, and have passed; or a named person has overridden it.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -19,8 +19,10 @@ from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunctio
 
 from athena_assets.errors import AthenaError
 from checks import overrides
-from checks.needs import GatePlan, Need
-from checks.verdicts import has_gate
+from checks.conditions import only_verified
+from checks.gaps import Gap, find_gaps, latest_partition
+from checks.needs import GatePlan
+from checks.verdicts import Reading, has_gate, last_write, reading
 from resources.steps import step
 from resources.warehouse import Warehouse, WarehouseMissing
 
@@ -31,7 +33,7 @@ OVERRIDE = "athena/override"
 class UpstreamUnverified(AthenaError):
     """An asset would read what a blocking check has refused, or has not judged."""
 
-    def __init__(self, child: str, gaps: Sequence["Gap"]) -> None:
+    def __init__(self, child: str, gaps: Sequence[Gap]) -> None:
         self.gaps = tuple(gaps)
         first = gaps[0]
         more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
@@ -48,50 +50,21 @@ class NoVerdicts(AthenaError):
 
 
 @dataclass(frozen=True)
-class Gap:
-    """One blocking check that has not passed for one partition that will be read."""
+class Admission:
+    """That a step may compute: on the strength of which overrides, and what it was let through to read."""
 
-    asset: str
-    partition: str
-    check: str
-    state: str
-    """`failed`, `unwritten`, `missing` (never judged since it was written), `outdated` (judged by other rules)."""
-    faults: str = ""
-
-    @property
-    def where(self) -> str:
-        """The partition in words."""
-        return f"{self.asset} {self.partition}".strip()
-
-    @property
-    def what(self) -> str:
-        """What is wrong with it."""
-        states = {
-            "failed": f"which failed its check {self.check}",
-            "unwritten": "which has not been written",
-            "missing": f"whose check {self.check} has no verdict",
-            "outdated": f"whose check {self.check} was judged by other rules than today's",
-        }
-        return states[self.state]
-
-    @property
-    def found(self) -> str:
-        """The line of the error."""
-        return f"{self.where}: {self.check} {self.state}{f': {self.faults}' if self.faults else ''}"
-
-    @property
-    def next_command(self) -> str:
-        """What brings the check to pass."""
-        return f"athena why {self.where}" if self.state in ("failed", "unwritten") else "athena check --outdated"
+    relied_on: tuple[overrides.Override, ...] = ()
+    read: Reading | None = None
 
 
 class Policy(Protocol):
     """Decides whether a step may compute."""
 
-    def admit(
-        self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime
-    ) -> Sequence[overrides.Override]:
-        """Return the overrides that it relies on; raise where something it would read has not passed."""
+    def admit(self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime) -> Admission:
+        """Let a step compute; raise where something it would read has not passed."""
+
+    def may_compute(self, made: Sequence[dg.AssetKey], partitions: Sequence[str], at: datetime) -> bool:
+        """Whether `admit` would let it compute."""
 
 
 class Gate:
@@ -105,13 +78,11 @@ class Gate:
         self._warehouse = warehouse
         self._plan = functools.cache(plan)
 
-    def admit(
-        self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime
-    ) -> Sequence[overrides.Override]:
+    def admit(self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime) -> Admission:
         """See `Policy`. at: naive UTC. Raises `UpstreamUnverified`, `NoVerdicts`."""
         keys = sorted(made)
         if not self._plan().reads(keys):
-            return ()
+            return Admission()
         child = f"{', '.join('.'.join(key.path) for key in keys)} {_span(partitions)}".strip()
         if self._warehouse is None:
             raise NoVerdicts(
@@ -119,34 +90,34 @@ class Gate:
                 expected="a warehouse, or the policy `Ungated` where a test says so",
                 found="neither",
             )
-        try:
-            with self._warehouse.read() as connection:
-                gaps, lifted = self._look(connection, keys, partitions, at)
-        except WarehouseMissing:
-            # Nothing has been written: whatever would be read is missing, and a root reads nothing.
-            needs = self._plan().needs(keys, partitions, lambda _: None)
-            gaps, lifted = [_missing(need) for need in needs], []
-        used = [overrides.covering(lifted, gap.asset, gap.partition, gap.check) for gap in gaps]
-        open_gaps = [gap for gap, override in zip(gaps, used, strict=True) if override is None]
-        if open_gaps:
-            raise UpstreamUnverified(child, open_gaps)
-        relied_on = list({override.id: override for override in used if override is not None}.values())
-        if relied_on:
-            self._record(relied_on, keys, partitions, run_id, at)
-        return relied_on
+        look = self.look(keys, partitions, at=at)
+        if look.open_gaps:
+            raise UpstreamUnverified(child, look.open_gaps)
+        if look.relied_on:
+            self._record(look.relied_on, keys, partitions, run_id, at)
+        return Admission(look.relied_on, look.read)
 
-    def _look(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        keys: Sequence[dg.AssetKey],
-        partitions: Sequence[str],
-        at: datetime,
-    ) -> tuple[list[Gap], list[overrides.Override]]:
-        if not has_gate(connection):
-            return [_missing(need) for need in self._plan().needs(keys, partitions, lambda _: None)], []
-        needs = self._plan().needs(keys, partitions, lambda asset: latest_partition(connection, asset))
-        gaps = find_gaps(connection, needs)
-        return gaps, overrides.live(connection, at=at) if gaps else []
+    def may_compute(self, made: Sequence[dg.AssetKey], partitions: Sequence[str], at: datetime) -> bool:
+        """See `Policy`."""
+        if not self._plan().reads(made):
+            return True
+        return self._warehouse is not None and not self.look(made, partitions, at=at).open_gaps
+
+    def look(self, keys: Sequence[dg.AssetKey], partitions: Sequence[str], *, at: datetime) -> "Look":
+        """What a step that makes these assets for these partitions would be told, without letting it through.
+
+        at: naive UTC. Without a warehouse, or with one from before the gate, whatever is needed is missing.
+        """
+        plan = self._plan()
+        try:
+            if self._warehouse is not None:
+                with self._warehouse.read() as connection:
+                    if has_gate(connection):
+                        return _look(connection, plan, keys, partitions, at)
+        except WarehouseMissing:
+            pass
+        needs = plan.needs(keys, partitions, lambda _: None)
+        return Look(tuple(Gap(need.asset, need.first, need.checks[0].name, "unwritten") for need in needs))
 
     def _record(
         self,
@@ -168,77 +139,41 @@ class Gate:
 class Ungated:
     """The explicit policy of a test of something else: everything may compute."""
 
-    def admit(
-        self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime
-    ) -> Sequence[overrides.Override]:
+    def admit(self, made: Iterable[dg.AssetKey], partitions: Sequence[str], *, run_id: str, at: datetime) -> Admission:
         """Nothing is asked."""
-        return ()
+        return Admission()
+
+    def may_compute(self, made: Sequence[dg.AssetKey], partitions: Sequence[str], at: datetime) -> bool:
+        """Always."""
+        return True
 
 
-def latest_partition(connection: duckdb.DuckDBPyConnection, asset: str) -> str | None:
-    """The last partition of an asset that has been written."""
-    ((found,),) = connection.execute(
-        "SELECT max(partition) FROM gate.materialisation WHERE asset = $asset", {"asset": asset}
-    ).fetchall()
-    return None if found is None else str(found)
+@dataclass(frozen=True)
+class Look:
+    """What stands against a step, and what would let it through all the same."""
+
+    open_gaps: tuple[Gap, ...] = ()
+    relied_on: tuple[overrides.Override, ...] = ()
+    read: Reading | None = None
 
 
-def find_gaps(connection: duckdb.DuckDBPyConnection, needs: Sequence[Need]) -> list[Gap]:
-    """Every check that has not passed for a partition that is needed, in the order of the needs: one query when all is
-    well, one more per check that is not."""
-    rows = [(need, check) for need in needs for check in need.checks]
-    if not rows:
-        return []
-    counts = connection.execute(
-        "WITH need AS (SELECT unnest($asset) AS asset, unnest($check) AS check_name, unnest($hash) AS rules_hash,"
-        " unnest($first) AS first, unnest($last) AS last, unnest($number) AS number)"
-        " SELECT number, count(verdict.asset) FROM need LEFT JOIN gate.verdict ON verdict.asset = need.asset"
-        " AND verdict.check_name = need.check_name AND verdict.rules_hash = need.rules_hash AND verdict.passed"
-        " AND verdict.partition BETWEEN need.first AND need.last GROUP BY number",
-        {
-            "asset": [need.asset for need, _ in rows],
-            "check": [check.name for _, check in rows],
-            "hash": [check.rules_hash for _, check in rows],
-            "first": [need.first for need, _ in rows],
-            "last": [need.last for need, _ in rows],
-            "number": list(range(len(rows))),
-        },
-    ).fetchall()
-    passed = {int(number): int(count) for number, count in counts}
-    gaps: list[Gap] = []
-    for number, (need, check) in enumerate(rows):
-        if passed[number] >= len(need.keys):
-            continue
-        verdicts: Mapping[str, tuple[bool, str, str]] = {
-            partition: (good, rules_hash, faults)
-            for partition, good, rules_hash, faults in connection.execute(
-                "SELECT partition, passed, rules_hash, faults FROM gate.verdict WHERE asset = $asset"
-                " AND check_name = $check AND partition BETWEEN $first AND $last",
-                {"asset": need.asset, "check": check.name, "first": need.first, "last": need.last},
-            ).fetchall()
-        }
-        written = {
-            partition
-            for (partition,) in connection.execute(
-                "SELECT partition FROM gate.materialisation WHERE asset = $asset"
-                " AND partition BETWEEN $first AND $last",
-                {"asset": need.asset, "first": need.first, "last": need.last},
-            ).fetchall()
-        }
-        for key in need.keys:
-            good, rules_hash, faults = verdicts.get(key, (False, None, ""))
-            if rules_hash is None:
-                gaps.append(Gap(need.asset, key, check.name, "missing" if key in written else "unwritten"))
-            elif rules_hash != check.rules_hash:
-                gaps.append(Gap(need.asset, key, check.name, "outdated"))
-            elif not good:
-                gaps.append(Gap(need.asset, key, check.name, "failed", faults))
-    # What failed says more than what was never reached because of it.
-    return sorted(gaps, key=lambda gap: gap.state != "failed")
-
-
-def _missing(need: Need) -> Gap:
-    return Gap(need.asset, need.first, need.checks[0].name, "unwritten")
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    plan: GatePlan,
+    keys: Sequence[dg.AssetKey],
+    partitions: Sequence[str],
+    at: datetime,
+) -> Look:
+    needs = plan.needs(keys, partitions, lambda asset: latest_partition(connection, asset))
+    read = Reading(last_write(connection), tuple((need.asset, need.first, need.last) for need in needs))
+    gaps = find_gaps(connection, needs)
+    lifted = overrides.live(connection, at=at) if gaps else []
+    used = [overrides.covering(lifted, gap.asset, gap.partition, gap.check) for gap in gaps]
+    return Look(
+        tuple(gap for gap, override in zip(gaps, used, strict=True) if override is None),
+        tuple({override.id: override for override in used if override is not None}.values()),
+        read,
+    )
 
 
 def _span(partitions: Sequence[str]) -> str:
@@ -248,7 +183,10 @@ def _span(partitions: Sequence[str]) -> str:
 
 
 def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
-    """The same assets, asking the policy before they compute; a refusal is metered and recorded as any failed step."""
+    """The same assets, asking the policy before they compute; a refusal is metered and recorded as any failed step.
+
+    Those with an automation condition are requested only for what the policy would let compute.
+    """
     op = assets.op
     wrapped = op.compute_fn
     assert isinstance(wrapped, DecoratedOpFunction)
@@ -256,29 +194,31 @@ def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
     # A run of a night has a partition key, too, for the assets in it that have no partitions.
     partitioned = any(spec.partitions_def is not None for spec in assets.specs)
 
-    def admit(context: dg.AssetExecutionContext) -> None:
+    def admit(context: dg.AssetExecutionContext) -> Reading | None:
         partitions = tuple(context.partition_keys) if partitioned else ()
         made = context.selected_asset_keys
-        used = policy.admit(made, partitions, run_id=context.run.run_id, at=datetime.now(UTC).replace(tzinfo=None))
-        for key in made if used else ():
-            said = "; ".join(override.sentence() for override in used)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        admission = policy.admit(made, partitions, run_id=context.run.run_id, at=now)
+        for key in made if admission.relied_on else ():
+            said = "; ".join(override.sentence() for override in admission.relied_on)
             context.log.warning("%s is computed although refused: %s", key.to_user_string(), said)
             context.add_asset_metadata({OVERRIDE: said}, asset_key=key)
+        return admission.read
 
     if inspect.isgeneratorfunction(body):
 
         @step
         @functools.wraps(body)
         def compute(context: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
-            admit(context)
-            yield from body(context, *arguments, **named)
+            with reading(admit(context)):
+                yield from body(context, *arguments, **named)
     else:
 
         @step
         @functools.wraps(body)
         def compute(context: Any, *arguments: Any, **named: Any) -> Any:
-            admit(context)
-            return body(context, *arguments, **named)
+            with reading(admit(context)):
+                return body(context, *arguments, **named)
 
     compute.__gated__ = True  # type: ignore[attr-defined]  # read by the test that walks the asset graph
     replaced = dg.OpDefinition(
@@ -293,4 +233,5 @@ def gated(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
         retry_policy=op.retry_policy,
         pool=op.pool,
     )
-    return dg.AssetsDefinition.dagster_internal_init(**{**assets.get_attributes_dict(), "node_def": replaced})
+    made = dg.AssetsDefinition.dagster_internal_init(**{**assets.get_attributes_dict(), "node_def": replaced})
+    return only_verified(made, policy.may_compute)

@@ -1,8 +1,8 @@
 """What an asset will read, ancestors included: which partitions of which asset, and their blocking checks.
 
 Read from the whole asset graph, because a job's own graph leaves out what it does not run. Dagster's partition mappings
-say most of it; two facts about reading have no mapping and are declared where the dependency is (`reads_up_to`,
-`order_only`) or on the asset (`OWN_EARLIER`), so that the UI keeps treating a night as one run.
+say most of it; what has no mapping is declared where the dependency is (`reads_up_to`, `as_written`, `order_only`) or
+on the asset (`OWN_EARLIER`), so that the UI keeps treating a night as one run.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +18,7 @@ from checks.verdicts import UNPARTITIONED
 
 READS = "athena/reads"
 UP_TO = "this partition and every earlier one"
+AS_WRITTEN = "what was handed on when it was written"
 NOTHING = "nothing: it only comes after"
 OWN_EARLIER = "athena/reads_own_earlier_partitions"
 """Metadata of an asset that reads what it wrote for earlier partitions."""
@@ -26,6 +27,15 @@ OWN_EARLIER = "athena/reads_own_earlier_partitions"
 def reads_up_to(key: dg.AssetKey, partition_mapping: dg.PartitionMapping | None = None) -> dg.AssetDep:
     """A dependency of which every partition up to the mapped one is read."""
     return dg.AssetDep(key, partition_mapping=partition_mapping, metadata={READS: UP_TO})
+
+
+def as_written(key: dg.AssetKey, partition_mapping: dg.PartitionMapping | None = None) -> dg.AssetDep:
+    """A dependency that hands on something of its own, judged when it was written and never changed since.
+
+    Its own checks must have passed; what became of its ancestors afterwards concerns its next version: a registered
+    model goes on predicting while a newer training is refused.
+    """
+    return dg.AssetDep(key, partition_mapping=partition_mapping, metadata={READS: AS_WRITTEN})
 
 
 def order_only(key: dg.AssetKey) -> dg.AssetDep:
@@ -60,6 +70,9 @@ class Need:
         return self.keys[-1]
 
 
+SORTED_FORMATS = ("%Y-%m-%d", "%Y-%m-%d-%H:%M")
+"""Dagster's own names of days, months and hours."""
+
 Latest = Callable[[str], str | None]
 """The last partition of an asset that has been written; None where none has."""
 
@@ -69,14 +82,19 @@ class GatePlan:
 
     def __init__(self, graph: AssetGraph) -> None:
         self._graph = graph
+        self._stretches: dict[tuple[dg.PartitionsDefinition | None, frozenset[str]], list[tuple[str, ...]]] = {}
+        self._known: set[tuple[dg.PartitionsDefinition, str]] = set()
+        self._sames: dict[tuple[dg.AssetKey, dg.AssetKey], bool] = {}
         self._ranges: dict[tuple[dg.PartitionsDefinition, str, str], tuple[str, ...]] = {}
 
     def reads(self, made: Iterable[dg.AssetKey]) -> bool:
         """Whether a step that makes these assets reads anything that another one makes, or it made earlier."""
         own = frozenset(made)
-        parents = {(child, parent) for child in own for parent in self._graph.get(child).parent_keys}
-        others = any(parent not in own and self._reads.get((child, parent)) != NOTHING for child, parent in parents)
-        return others or any(self._reads_own_earlier(key) for key in own)
+        edges = ((child, parent) for child in own for parent in self._graph.get(child).parent_keys)
+        return any(self._reads_own_earlier(key) for key in own) or any(
+            self._reads.get((child, parent)) != NOTHING and (parent not in own or self._beyond(child, parent))
+            for child, parent in edges
+        )
 
     def needs(self, made: Iterable[dg.AssetKey], partitions: Iterable[str], latest: Latest) -> list[Need]:
         """What a step that makes these assets for these partitions (none: unpartitioned) will read, by asset.
@@ -85,21 +103,23 @@ class GatePlan:
         """
         own, keys = frozenset(made), frozenset(partitions) or frozenset([UNPARTITIONED])
         wanted: dict[dg.AssetKey, frozenset[str]] = {}
+        followed: dict[dg.AssetKey, frozenset[str]] = {}
         with partition_loading_context():
-            ahead: list[tuple[dg.AssetKey, frozenset[str]]] = []
+            ahead: list[tuple[dg.AssetKey, frozenset[str], bool]] = []
             for key in own:
                 if self._reads_own_earlier(key) and keys != {UNPARTITIONED}:
-                    ahead.append((key, self._up_to(key, keys) - keys))
+                    ahead.append((key, self._up_to(key, keys) - keys, True))
                 ahead += self._parents(key, keys, latest)
             while ahead:
-                key, read = ahead.pop()
+                key, read, further = ahead.pop()
                 if self._reads_own_earlier(key):
                     read = self._up_to(key, read)
                 if key in own:
                     read = read - keys
-                fresh = read - wanted.get(key, frozenset())
-                if fresh:
-                    wanted[key] = wanted.get(key, frozenset()) | fresh
+                wanted[key] = wanted.get(key, frozenset()) | read
+                fresh = read - followed.get(key, frozenset())
+                if further and fresh:
+                    followed[key] = followed.get(key, frozenset()) | fresh
                     ahead += self._parents(key, fresh, latest)
             return [
                 Need(".".join(key.path), run, self._checks[key])
@@ -133,20 +153,28 @@ class GatePlan:
         """Partitions of an asset as stretches without a gap; one by one where their names are not in order of time."""
         partitions = self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
         wanted = frozenset(keys)
-        if len(wanted) < 2 or not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        known = self._stretches.get((partitions, wanted))
+        if known is None:
+            known = self._stretches[(partitions, wanted)] = self._cut(partitions, wanted)
+        return known
+
+    def _cut(self, partitions: dg.PartitionsDefinition | None, wanted: frozenset[str]) -> list[tuple[str, ...]]:
+        if len(wanted) < 2 or partitions is None or not _in_order_of_time(partitions):
+            return [(key,) for key in sorted(wanted)]
+        if not all(self._exists(partitions, end) for end in (min(wanted), max(wanted))):
             return [(key,) for key in sorted(wanted)]
         found: list[list[str]] = []
-        last: str | None = None
+        before: str | None = None
         for key in self._range(partitions, min(wanted), max(wanted)):
             if key in wanted:
-                if last is not None and found:
+                if before in wanted:
                     found[-1].append(key)
                 else:
                     found.append([key])
-                last = key
-            else:
-                last = None
-        return [tuple(run) for run in found]
+            before = key
+        # Keys that the calendar does not have can have no verdict either; they stand alone, to be missed.
+        strangers = wanted.difference(*found)
+        return [*map(tuple, found), *((key,) for key in sorted(strangers))]
 
     @cached_property
     def _checks(self) -> Mapping[dg.AssetKey, tuple[Check, ...]]:
@@ -173,36 +201,66 @@ class GatePlan:
 
     def _parents(
         self, child: dg.AssetKey, keys: frozenset[str], latest: Latest
-    ) -> list[tuple[dg.AssetKey, frozenset[str]]]:
+    ) -> list[tuple[dg.AssetKey, frozenset[str], bool]]:
+        """Parents, the partitions of each that are read for `keys`, and whether its own parents matter, too."""
         found = []
         for parent in self._graph.get(child).parent_keys:
             reads = self._reads.get((child, parent))
-            if reads == NOTHING or parent == child:
+            if reads == NOTHING:
                 continue
             read = self._mapped(child, parent, keys, latest)
-            found.append((parent, self._up_to(parent, read) if reads == UP_TO else read))
+            found.append((parent, self._up_to(parent, read) if reads == UP_TO else read, reads != AS_WRITTEN))
         return found
+
+    def _same(self, child: dg.AssetKey, parent: dg.AssetKey) -> bool:
+        """Whether a partition of the child reads the partition of that name of the parent, and no other: kept."""
+        known = self._sames.get((child, parent))
+        if known is None:
+            known = self._sames[(child, parent)] = self._is_same(child, parent)
+        return known
+
+    def _is_same(self, child: dg.AssetKey, parent: dg.AssetKey) -> bool:
+        above, below = self._graph.get(parent).partitions_def, self._graph.get(child).partitions_def
+        mapping = self._graph.get_partition_mapping(child, parent)
+        same = above is None or mapping in (dg.IdentityPartitionMapping(), dg.TimeWindowPartitionMapping())
+        return above == below and same
+
+    def _beyond(self, child: dg.AssetKey, parent: dg.AssetKey) -> bool:
+        """Whether a partition of the child reads others of the parent than the one of its own name."""
+        return self._reads.get((child, parent)) == UP_TO or not self._same(child, parent)
 
     def _mapped(self, child: dg.AssetKey, parent: dg.AssetKey, keys: frozenset[str], latest: Latest) -> frozenset[str]:
         """The partitions of the parent that Dagster's mapping names."""
         above, below = self._graph.get(parent).partitions_def, self._graph.get(child).partitions_def
         if above is None:
             return frozenset([UNPARTITIONED])
+        if self._same(child, parent):
+            return keys
         mapping = self._graph.get_partition_mapping(child, parent)
         if isinstance(mapping, dg.LastPartitionMapping):
             # Dagster means the last that can be; what is read is the last that is there.
-            return frozenset([latest(".".join(parent.path)) or above.get_last_partition_key() or UNPARTITIONED])
-        if above == below and mapping in (dg.IdentityPartitionMapping(), dg.TimeWindowPartitionMapping()):
-            return keys
+            there = latest(".".join(parent.path)) if _in_order_of_time(above) else None
+            return frozenset([there or above.get_last_partition_key() or UNPARTITIONED])
         subset = None if below is None else below.subset_with_partition_keys(keys)
         result = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, below, above)
-        return frozenset(result.partitions_subset.get_partition_keys())
+        # A partition that is required and cannot exist has no verdict: it must be missed, not overlooked.
+        required = result.required_but_nonexistent_subset.get_partition_keys()
+        return frozenset([*result.partitions_subset.get_partition_keys(), *required])
 
     def _up_to(self, key: dg.AssetKey, keys: frozenset[str]) -> frozenset[str]:
         partitions = self._graph.get(key).partitions_def
         if partitions is None or not keys:
             return keys
-        return frozenset(self._range(partitions, partitions.get_first_partition_key() or max(keys), max(keys)))
+        if _in_order_of_time(partitions) and self._exists(partitions, max(keys)):
+            return keys.union(self._range(partitions, partitions.get_first_partition_key() or max(keys), max(keys)))
+        every = list(partitions.get_partition_keys())
+        return keys.union(every[: 1 + max((every.index(each) for each in keys if each in every), default=-1)])
+
+    def _exists(self, partitions: dg.PartitionsDefinition, key: str) -> bool:
+        """Whether the calendar has a partition; what it has it keeps."""
+        if (partitions, key) not in self._known and partitions.has_partition_key(key):
+            self._known.add((partitions, key))
+        return (partitions, key) in self._known
 
     def _range(self, partitions: dg.PartitionsDefinition, first: str, last: str) -> tuple[str, ...]:
         """Keys between two that exist, which never change: kept."""
@@ -211,3 +269,8 @@ class GatePlan:
             known = tuple(partitions.get_partition_keys_in_range(dg.PartitionKeyRange(first, last)))
             self._ranges[(partitions, first, last)] = known
         return known
+
+
+def _in_order_of_time(partitions: dg.PartitionsDefinition) -> bool:
+    """Whether the partitions' names sort as their time does, so that a stretch of them is a range of text."""
+    return isinstance(partitions, dg.TimeWindowPartitionsDefinition) and partitions.fmt in SORTED_FORMATS

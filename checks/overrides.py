@@ -45,6 +45,13 @@ class Override:
             and self.first_partition <= partition <= self.last_partition
         )
 
+    @property
+    def scope(self) -> str:
+        """What it lets through, in words."""
+        last = f" to {self.last_partition}" if self.last_partition != self.first_partition else ""
+        check = "every check" if self.check == EVERY_CHECK else f"check {self.check}"
+        return f"{f'{self.asset} {self.first_partition}'.strip()}{last}, {check}"
+
     def sentence(self) -> str:
         """What the UI, the alert and the report say."""
         until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -127,6 +134,16 @@ def uses(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
         return {}
     rows = connection.execute("SELECT override, count(*) FROM gate.override_use GROUP BY override").fetchall()
     return {int(number): int(count) for number, count in rows}
+
+
+def relied_on_by(connection: duckdb.DuckDBPyConnection, number: int) -> list[tuple[str, str]]:
+    """`(asset, partition)` of what was computed on the strength of an override, in order of time, each once."""
+    rows = connection.execute(
+        "SELECT asset, partition FROM gate.override_use WHERE override = $number"
+        " GROUP BY ALL ORDER BY min(used_at), asset, partition",
+        {"number": number},
+    ).fetchall()
+    return [(str(asset), str(partition)) for asset, partition in rows]
 
 
 def covering(overrides: Iterable[Override], asset: str, partition: str, check: str) -> Override | None:

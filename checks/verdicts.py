@@ -5,7 +5,9 @@ removes the verdicts of what stood there before, so a verdict can never be about
 gets, whenever a process dies. Dagster's own check results are a projection of this for the UI.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -23,6 +25,33 @@ UNPARTITIONED = ""
 
 class NotStamped(AthenaError):
     """A check found rows that no asset says it has written."""
+
+
+class UpstreamChanged(AthenaError):
+    """What was read has been written again by another process since the gate let it through."""
+
+    transient = True
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the gate has let a step read: every write up to number `seen`, of stretches `(asset, first, last)`."""
+
+    seen: int
+    spans: tuple[tuple[str, str, str], ...]
+
+
+_reading: ContextVar[Reading | None] = ContextVar("athena_reading", default=None)
+
+
+@contextmanager
+def reading(read: Reading | None) -> Iterator[None]:
+    """Within the block, a write is refused once something of what was let through has been written again."""
+    token = _reading.set(read)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
 
 
 @dataclass(frozen=True)
@@ -95,17 +124,42 @@ def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:
 def stamp(connection: duckdb.DuckDBPyConnection, contract: Contract, partition: str | None, run_id: str) -> int:
     """Say in the transaction that writes a partition that it does; what was said about its former rows is void.
 
-    Returns the number of this materialisation.
+    Returns the number of this materialisation. Raises `UpstreamChanged` where what the step was let through to read
+    is no longer what was judged: the warehouse is free between the gate's look and this transaction.
     """
     ensure_gate(connection)
+    _refuse_changed(connection)
     of = {"asset": contract.address, "partition": partition or UNPARTITIONED}
-    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM gate.materialisation").fetchall()
+    number = last_write(connection) + 1
     connection.execute("DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition", of)
     connection.execute(
         "INSERT OR REPLACE INTO gate.materialisation VALUES ($asset, $partition, $id, $run)",
         {**of, "id": number, "run": run_id},
     )
+    return number
+
+
+def last_write(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the last write of any partition."""
+    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) FROM gate.materialisation").fetchall()
     return int(number)
+
+
+def _refuse_changed(connection: duckdb.DuckDBPyConnection) -> None:
+    read = _reading.get()
+    if read is None or not read.spans:
+        return
+    written = connection.execute(
+        "SELECT asset, partition FROM gate.materialisation WHERE id > $seen ORDER BY id", {"seen": read.seen}
+    ).fetchall()
+    for asset, partition in written:
+        if any(asset == read_asset and first <= partition <= last for read_asset, first, last in read.spans):
+            raise UpstreamChanged(
+                f"{asset} {partition}".strip() + " was written again while it was being read",
+                expected="what the gate let through to stand until it has been used",
+                found="another write of it",
+                next_command="run the same command again",
+            )
 
 
 def standing(connection: duckdb.DuckDBPyConnection, asset: str, partition: str | None) -> int:

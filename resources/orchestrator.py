@@ -13,7 +13,6 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.utils import make_new_run_id
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -124,6 +123,10 @@ class Orchestrator:
     def _jobs(self) -> list[str]:
         return [job.name for job in self._definitions.resolve_all_job_defs() if not job.name.startswith("__")]
 
+    def tables_of(self, job: str) -> list[str]:
+        """Addresses of what a job makes, sorted."""
+        return sorted(".".join(key.path) for key in self._assets_of(job))
+
     def _assets_of(self, job: str) -> set[dg.AssetKey]:
         return set(self._definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
 
@@ -165,19 +168,6 @@ class Orchestrator:
         """Partitions of an asset that have been materialised."""
         with self._records():
             return set(self.instance.get_materialized_partitions(dg.AssetKey(address.split("."))))
-
-    def broken_checks(self, job: str) -> list[str]:
-        """Blocking checks of a job's assets whose last evaluation failed, or that were never evaluated."""
-        graph = self._definitions.resolve_asset_graph()
-        assets = set(self._definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
-        keys = sorted(graph.get_check_keys_for_assets(assets), key=lambda key: key.to_user_string())
-        with self._records():
-            statuses = {key: self.instance.get_latest_asset_check_evaluation_record(key) for key in keys}
-        return [
-            key.to_user_string()
-            for key, record in statuses.items()
-            if record is None or record.status != AssetCheckExecutionRecordStatus.SUCCEEDED
-        ]
 
     def is_current(self, address: str, data_version: str) -> bool:
         """Whether the asset's last materialisation was of this data and of today's code."""

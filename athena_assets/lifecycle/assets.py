@@ -226,9 +226,7 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
     ) -> dg.MaterializeResult:
         folder = candidate_folder(settings, spec.name, context.partition_key)
         with warehouse.read() as connection:
-            refuse_unjudged(
-                connection, tables.trained.address, tables.evaluation.address, folder, context.partition_key
-            )
+            refuse_unjudged(connection, tables.trained.address, folder, context.partition_key)
         version, stage, reason = _register_and_promote(
             spec, registry, folder, month=context.partition_key, run_id=context.run.run_id, actor=settings.actor
         )

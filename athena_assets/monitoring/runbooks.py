@@ -61,8 +61,8 @@ ERRORS = {
         "RegistryOutOfStep",
         "UnknownVersion",
     ),
-    MODEL_GATE: ("NotJudged", "RefusedByGate"),
-    "gate-refused": ("NoVerdicts", "UpstreamUnverified"),
+    MODEL_GATE: ("NotJudged",),
+    "gate-refused": ("NoVerdicts", "UpstreamChanged", "UpstreamUnverified"),
     "pins-differ": ("FeaturesChanged", "NightNotOpened", "PinMismatch"),
     "bill-wrong": (
         "ChargedTwice",

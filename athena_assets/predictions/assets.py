@@ -17,7 +17,7 @@ from athena_assets.predictions.publish import NIGHT_FILE, publish_night
 from athena_assets.predictions.scores import features_of_night, score_night
 from athena_assets.predictions.status import mark_home
 from checks.contract import load_contract
-from checks.evaluation import check_table, refuse_faults
+from checks.needs import as_written
 from checks.verdicts import stamp
 from resources.registry import ModelRegistry
 from resources.settings import Settings
@@ -53,7 +53,8 @@ def _candidate(
         deps=[
             dg.AssetKey(table.split(".")),
             pins_key,
-            dg.AssetDep(registered, partition_mapping=dg.LastPartitionMapping()),
+            # The champion goes on predicting while a newer training, or one by newer rules, is refused.
+            as_written(registered, dg.LastPartitionMapping()),
         ],
         model=spec.name,
         cost_center=spec.business_unit,
@@ -139,7 +140,6 @@ def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDef
         folder = settings.published / "predictions" / spec.name
         names = ", ".join(f'"{column.name}"' for column in contract.columns)
         with warehouse.write() as connection:
-            refuse_faults(check_table(connection, source, partition=night.key, minimum_rows=1))
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
             rows = replace_rows(

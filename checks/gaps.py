@@ -1,0 +1,138 @@
+"""Where the verdicts of what will be read have gaps: one query over all checks, partitions and ancestors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from checks.needs import Check, GatePlan, Need
+from checks.verdicts import has_gate
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One blocking check that has not passed for one partition that will be read."""
+
+    asset: str
+    partition: str
+    check: str
+    state: str
+    """`failed`, `missing` (not judged since it was written), `outdated` (judged by other rules), `unwritten`."""
+    faults: str = ""
+
+    @property
+    def where(self) -> str:
+        """The partition in words."""
+        return f"{self.asset} {self.partition}".strip()
+
+    @property
+    def what(self) -> str:
+        """What is wrong with it."""
+        states = {
+            "failed": f"which failed its check {self.check}",
+            "missing": f"whose check {self.check} has no verdict",
+            "unwritten": "which has not been written",
+            "outdated": f"whose check {self.check} was judged by other rules than today's",
+        }
+        return states[self.state]
+
+    @property
+    def found(self) -> str:
+        """The line of the error."""
+        return f"{self.where}: {self.check} {self.state}{f': {self.faults}' if self.faults else ''}"
+
+    @property
+    def next_command(self) -> str:
+        """What brings the check to pass."""
+        return f"athena why {self.where}" if self.state in ("failed", "unwritten") else "athena check --outdated"
+
+
+def latest_partition(connection: duckdb.DuckDBPyConnection, asset: str) -> str | None:
+    """The last partition of an asset that has been written."""
+    ((found,),) = connection.execute(
+        "SELECT max(partition) FROM gate.materialisation WHERE asset = $asset", {"asset": asset}
+    ).fetchall()
+    return None if found is None else str(found)
+
+
+def passed_partitions(connection: duckdb.DuckDBPyConnection, plan: GatePlan, asset: str) -> set[str]:
+    """The written partitions of an asset that have passed every blocking check, by today's rules."""
+    if not has_gate(connection):
+        return set()
+    rows = connection.execute(
+        "SELECT partition FROM gate.materialisation WHERE asset = $asset", {"asset": asset}
+    ).fetchall()
+    written = {str(row[0]) for row in rows}
+    gaps = find_gaps(connection, plan.own((asset, partition) for partition in written))
+    return written - {gap.partition for gap in gaps}
+
+
+def find_gaps(connection: duckdb.DuckDBPyConnection, needs: Sequence[Need]) -> list[Gap]:
+    """Every check that has not passed for a partition that is needed, in the order of the needs: one query when all is
+    well, one more per check that is not."""
+    rows = [(need, check) for need in needs for check in need.checks]
+    if not rows:
+        return []
+    passed = _passed(connection, rows)
+    gaps: list[Gap] = []
+    for number, (need, check) in enumerate(rows):
+        if passed.get(number, 0) >= len(need.keys):
+            continue
+        verdicts: Mapping[str, tuple[bool, str, str]] = {
+            partition: (good, rules_hash, faults)
+            for partition, good, rules_hash, faults in connection.execute(
+                "SELECT partition, passed, rules_hash, faults FROM gate.verdict WHERE asset = $asset"
+                " AND check_name = $check AND partition BETWEEN $first AND $last",
+                {"asset": need.asset, "check": check.name, "first": need.first, "last": need.last},
+            ).fetchall()
+        }
+        written = _written(connection, need)
+        for key in need.keys:
+            good, rules_hash, faults = verdicts.get(key, (False, None, ""))
+            if rules_hash is None:
+                gaps.append(Gap(need.asset, key, check.name, "missing" if key in written else "unwritten"))
+            elif rules_hash != check.rules_hash:
+                gaps.append(Gap(need.asset, key, check.name, "outdated"))
+            elif not good:
+                gaps.append(Gap(need.asset, key, check.name, "failed", faults))
+    # What failed says more than what was never reached because of it.
+    return sorted(gaps, key=lambda gap: gap.state != "failed")
+
+
+def _passed(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Need, Check]]) -> dict[int, int]:
+    """How many of the partitions of each need have passed, by the need's place.
+
+    One partition is found by equality and a stretch by a condition on what the equal columns have found: joined on a
+    range DuckDB compares every pair, which is four hundred times slower.
+    """
+    found = {}
+    for stretch in (False, True):
+        chosen = [(number, need, check) for number, (need, check) in enumerate(rows) if (len(need.keys) > 1) == stretch]
+        if not chosen:
+            continue
+        on = "" if stretch else " AND verdict.partition = need.first"
+        counts = connection.execute(
+            "WITH need AS (SELECT unnest($asset) AS asset, unnest($check) AS check_name, unnest($hash) AS rules_hash,"
+            " unnest($first) AS first, unnest($last) AS last, unnest($number) AS number)"
+            " SELECT number, count(*) FILTER (WHERE verdict.partition >= first AND verdict.partition <= last)"
+            " FROM need JOIN gate.verdict ON verdict.asset = need.asset AND verdict.check_name = need.check_name"
+            f" AND verdict.rules_hash = need.rules_hash{on} WHERE verdict.passed GROUP BY number",
+            {
+                "asset": [need.asset for _, need, _ in chosen],
+                "check": [check.name for _, _, check in chosen],
+                "hash": [check.rules_hash for _, _, check in chosen],
+                "first": [need.first for _, need, _ in chosen],
+                "last": [need.last for _, need, _ in chosen],
+                "number": [number for number, _, _ in chosen],
+            },
+        ).fetchall()
+        found.update({int(number): int(count) for number, count in counts})
+    return found
+
+
+def _written(connection: duckdb.DuckDBPyConnection, need: Need) -> set[str]:
+    rows = connection.execute(
+        "SELECT partition FROM gate.materialisation WHERE asset = $asset AND partition BETWEEN $first AND $last",
+        {"asset": need.asset, "first": need.first, "last": need.last},
+    ).fetchall()
+    return {str(row[0]) for row in rows}
