@@ -1,8 +1,8 @@
 """What a rule's figure was on earlier partitions, for the rules that compare a figure with its own history.
 
 Figures of nights come from `monitoring.check_history`: the latest evaluation of each night, unless it was refused and
-nobody let it pass. Where there are too few nights yet, the bulk history's own days stand in, if the table has a
-history. A rule with a season also gets the figures of the same week a year before, from either.
+nobody's override was relied on. Where there are too few nights yet, the bulk history's own days stand in, if the table
+has a history. A rule with a season also gets the figures of the same week a year before, from either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,8 @@ def _recorded(
         " AND (status <> 'failed'"
         # What was published has become part of what is normal: else a new level of prices would fail for ever.
         " OR severity = 'WARN'"
-        " OR EXISTS (SELECT 1 FROM gate.override AS one WHERE one.asset = $asset"
+        " OR EXISTS (SELECT 1 FROM gate.override AS one JOIN gate.override_use AS used ON used.override = one.id"
+        " WHERE one.asset = $asset"
         " AND latest.partition BETWEEN one.first_partition AND one.last_partition"
         " AND one.check_name IN ('*', latest.check_name)))",
         {
