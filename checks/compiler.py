@@ -182,7 +182,9 @@ def _column_rules(column: Column) -> list[Rule]:
                 f"{column.name}.references",
                 "references",
                 f"{column.name} is not found in {column.references}",
-                f'{name} IS NOT NULL AND {name} NOT IN (SELECT "{referred}" FROM {table})',
+                # One NULL among what is referred to would make NOT IN true of nothing.
+                f"{name} IS NOT NULL AND {name} NOT IN"
+                f' (SELECT "{referred}" FROM {table} WHERE "{referred}" IS NOT NULL)',
             )
         )
     return rules

@@ -127,7 +127,10 @@ def judge(rule: Rule, value: object, rows: int, past: Sequence[Past]) -> RuleRes
     past: the rule's earlier figures, for a rule with a band; any order.
     """
     if rule.band is None:
-        offending = int(str(value or 0))
+        if value is None:
+            # A number of offending rows that cannot be told is not none.
+            return RuleResult(rule, None, rows, None, float(rule.limit), "failed")
+        offending = int(str(value))
         share = offending / rows if rows else 0.0
         exact = Decimal(offending) / Decimal(rows) if rule.relative and rows else Decimal(offending)
         if rule.relative and not rows:

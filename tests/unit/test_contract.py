@@ -1,5 +1,6 @@
 """One contract per table: what the files say, and what the compiler makes of it."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -61,7 +62,8 @@ GOOD = [
 def evaluate(rows: list[tuple[object, ...]], *, partition: str | None = None, minimum_rows: int = 0) -> TableResult:
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA shop")
-        connection.execute("CREATE TABLE shop.buyer AS SELECT 'x' AS id")
+        # A null among what is referred to excuses no stranger.
+        connection.execute("CREATE TABLE shop.buyer AS SELECT unnest(['x', NULL]) AS id")
         connection.execute(CONTRACT.ddl())
         if rows:
             connection.executemany("INSERT INTO shop.sale VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -113,6 +115,17 @@ def test_check_table_when_nulls_exceed_their_limit_then_the_figure_is_the_share(
     assert fault.rule.id == "buyer.null_limit"
     assert fault.figure == 0.6
     assert "60.0000%" in fault.sentence()
+
+
+def test_check_table_when_a_rule_cannot_count_then_it_fails() -> None:
+    rule = SqlRule("sum_of_nothing", "Nothing.", "sum(price) FILTER (WHERE price > 1000)", "accuracy")
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA shop")
+        connection.execute("CREATE TABLE shop.buyer AS SELECT 'x' AS id")
+        connection.execute(CONTRACT.ddl())
+        connection.executemany("INSERT INTO shop.sale VALUES (?, ?, ?, ?, ?, ?)", GOOD)
+        result = check_table(connection, replace(CONTRACT, rules=(rule,)))
+    assert faults(result) == {"sum_of_nothing"}
 
 
 def test_check_table_when_another_partition_is_bad_then_this_one_passes() -> None:
