@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import duckdb
 
+from athena_assets.nights import Night
+from athena_assets.orders.checks import new_columns
 from athena_assets.orders.delivered import discrepancies
 from athena_assets.sources.deliveries import DeliveredFile, Delivery
 
@@ -49,3 +51,16 @@ def test_discrepancies_when_a_row_a_penny_or_a_whole_table_is_missing_then_each_
         (found,) = discrepancies(landed(*rows), [DELIVERY])
         assert (found.rows_delivered, found.amount_delivered) == (5, Decimal("7.0"))
         assert "shop-1" in str(found)
+
+
+def nightly(night: int, *undeclared: str) -> Delivery:
+    file = DELIVERY.files[0].model_copy(update={"undeclared_columns": undeclared})
+    days = {"first_night": date(2026, 1, night), "last_night": date(2026, 1, night)}
+    return DELIVERY.model_copy(update={"kind": "nightly", "delivery_id": f"shop-{night}", "files": (file,), **days})
+
+
+def test_new_columns_when_a_delivery_brings_one_then_it_is_told_on_its_first_night_alone() -> None:
+    deliveries = [DELIVERY, nightly(3), nightly(4, "cashier"), nightly(5, "cashier", "till")]
+    found = [new_columns(deliveries, Night(date(2026, 1, day))) for day in (3, 4, 5)]
+    assert [["cashier" in line for line in lines] for lines in found] == [[], [True], [False]]
+    assert "new column 'till' is not in the contract of raw.order_lines" in found[2][0]
