@@ -1,0 +1,190 @@
+"""Each rule of the orders' contracts against a night that breaks it, and all of them against one that does not.
+
+The night is made in SQL: forty days of a small shop as history, and tonight with about as many orders.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from checks.contract import load_contract
+from checks.evaluation import check_table
+
+TONIGHT = "2026-02-10"
+TABLES = ("order_lines", "orders", "customers", "products", "accounting", "quarantine")
+SHOP = f"""
+    INSERT INTO orders.products_history (night, product_id, known_at, list_price)
+    SELECT DATE '2025-12-31', 'P-' || range, TIMESTAMP '2026-01-01', 2 + range % 37 FROM range(200);
+    INSERT INTO orders.customers_history (night, customer_id, known_at, registered_on, country)
+    SELECT DATE '2025-12-31', 'C-' || range, TIMESTAMP '2026-01-01', DATE '2025-12-31', ['UK', 'France'][1 + range % 2]
+    FROM range(2000);
+    CREATE TABLE made AS
+    SELECT DATE '{TONIGHT}' - CAST(day AS INTEGER) AS night, 'O-' || day || '-' || number AS order_id,
+        'C-' || (day * 61 + number * 7) % 2000 AS customer_id,
+        night + INTERVAL (8 + number % 12) HOUR AS order_ts,
+        ['web', 'shop'][1 + number % 2] AS channel,
+        ['UK', 'France'][1 + ((day * 61 + number * 7) % 2000) % 2] AS country,
+        (number % 20 = 0) AS is_return, number, day
+    FROM range(0, 41) AS d(day), range(0, 80) AS n(number)
+    WHERE number < 55 + day % 7;
+    CREATE TABLE lines AS
+    SELECT made.*, line, 'P-' || (day + number * 3 + line * 11) % 200 AS product_id,
+        CASE WHEN is_return THEN -1 ELSE 1 + line END AS quantity,
+        2 + ((day + number * 3 + line * 11) % 200) % 37 AS price
+    FROM made, range(3) AS l(line);
+"""
+
+
+def fill(connection: duckdb.DuckDBPyConnection, suffix: str, days: str) -> None:
+    connection.execute(f"""
+        INSERT INTO orders.order_lines{suffix} BY NAME
+        SELECT night, 'D' AS delivery_id, row_number() OVER (ORDER BY night, number, line) AS source_row,
+            night + INTERVAL 1 DAY AS known_at, order_id, customer_id, order_ts, product_id, quantity,
+            CAST(price AS DECIMAL(18,4)) AS unit_price, CAST(quantity * price AS DECIMAL(18,4)) AS line_amount,
+            is_return, true AS is_merchandise, channel, country
+        FROM lines WHERE {days};
+        INSERT INTO orders.orders{suffix} BY NAME
+        SELECT night, order_id, any_value(customer_id) AS customer_id, min(order_ts) AS order_ts,
+            night + INTERVAL 1 DAY AS known_at, CAST(sum(quantity * price) AS DECIMAL(18,4)) AS total_order_amount,
+            sum(abs(quantity)) AS item_count, count(*) AS line_count, bool_and(is_return) AS is_return,
+            any_value(channel) AS channel, any_value(country) AS country
+        FROM lines WHERE {days} GROUP BY night, order_id;
+        INSERT INTO orders.accounting{suffix} BY NAME
+        SELECT night, 'D' AS delivery_id, 'order_lines' AS table_name, count(*) AS rows_in, count(*) AS rows_kept,
+            0 AS rows_quarantined, 0 AS rows_repeated, 0 AS amount_in, 0 AS amount_kept, 0 AS amount_quarantined
+        FROM lines WHERE {days} GROUP BY night;
+    """)
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA orders")
+        for table in TABLES:
+            contract = load_contract(f"orders.{table}")
+            connection.execute(contract.ddl())
+            connection.execute(contract.twin().ddl())
+            connection.execute(
+                f"CREATE VIEW orders.all_{table} AS FROM {contract.twin().address} UNION ALL FROM {contract.address}"
+            )
+        connection.execute(SHOP)
+        fill(connection, "_history", "day > 0")
+        fill(connection, "", "day = 0")
+        yield connection
+
+
+@pytest.fixture
+def shop(template: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The shop, for one test to spoil."""
+    template.execute("BEGIN")
+    yield template
+    template.execute("ROLLBACK")
+
+
+def failed(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Failed rules of tonight and their severity."""
+    result = check_table(connection, load_contract(f"orders.{table}"), partition=TONIGHT)
+    return {each.rule.id: each.rule.severity for each in result.results if not each.passed}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rules_when_the_night_is_an_ordinary_one_then_none_fails(shop: duckdb.DuckDBPyConnection, table: str) -> None:
+    assert failed(shop, table) == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM orders.orders WHERE hash(order_id) % 3 = 0",
+        "INSERT INTO orders.orders SELECT * REPLACE (order_id || 'b' AS order_id) FROM orders.orders"
+        " WHERE hash(order_id) % 3 <> 0",
+    ],
+    ids=["a holiday", "a season"],
+)
+def test_rules_when_a_third_of_the_orders_is_missing_or_more_come_then_none_fails(
+    shop: duckdb.DuckDBPyConnection, statement: str
+) -> None:
+    shop.execute(statement)
+    assert failed(shop, "orders") == {}
+
+
+ONE_IN_ELEVEN = "WHERE hash(order_id) % 11 = 0"
+FAULTS = [
+    ("orders", "orders.level", "DELETE FROM orders.orders WHERE hash(order_id) % 5 <> 0"),
+    ("orders", "orders.level", "INSERT INTO orders.orders SELECT o.* REPLACE (order_id || range AS order_id) FROM"
+     " orders.orders AS o, range(5)"),
+    ("orders", "hour.mean", "UPDATE orders.orders SET order_ts = order_ts + INTERVAL 5 HOUR"),
+    ("orders", "hours.distinct", "UPDATE orders.orders SET order_ts = CAST(order_ts AS DATE) + INTERVAL 14 HOUR"),
+    ("orders", "customer.top_share", "UPDATE orders.orders SET customer_id = 'C-1' WHERE hash(order_id) % 3 = 0"),
+    ("orders", "customer.new_top", "UPDATE orders.orders SET customer_id = 'C--999' WHERE hash(order_id) % 5 = 0;"
+     f"INSERT INTO orders.customers (night, customer_id) VALUES ('{TONIGHT}', 'C--999')"),
+    ("orders", "customers.new_share", "UPDATE orders.orders SET customer_id = customer_id || '.0';"
+     "INSERT INTO orders.customers (night, customer_id) SELECT DISTINCT night, customer_id FROM orders.orders"),
+    ("orders", "customer_id.references", "UPDATE orders.orders SET customer_id = 'C-x' || customer_id"),
+    ("orders", "channels.distinct", "UPDATE orders.orders SET channel = channel || order_id"),
+    ("orders", "countries.distinct", "UPDATE orders.orders SET country = country || order_id"),
+    ("orders", "customer_of_lines", "UPDATE orders.orders SET customer_id = 'C-9' WHERE order_id = 'O-0-5'"),
+    ("orders", "customer_id.null_limit", "UPDATE orders.orders SET customer_id = NULL WHERE hash(order_id) % 50 <> 0"),
+    ("order_lines", "price.level", "UPDATE orders.order_lines SET unit_price = unit_price * 100"),
+    ("order_lines", "price.level", "UPDATE orders.order_lines SET unit_price = unit_price * 1.17"),
+    ("order_lines", "price.top_share", "UPDATE orders.order_lines SET unit_price = 9.99"),
+    ("order_lines", "product.top_share", "UPDATE orders.order_lines SET product_id = 'P-1'"),
+    ("order_lines", "product_id.references", "UPDATE orders.order_lines SET product_id = 'P-x' WHERE source_row < 9"),
+    ("order_lines", "products.new_share", "UPDATE orders.order_lines SET product_id = 'N' || product_id;"
+     "INSERT INTO orders.products (night, product_id) SELECT DISTINCT night, product_id FROM orders.order_lines"),
+    ("order_lines", "countries.new_share", "UPDATE orders.order_lines SET country = 'UNITED KINGDOM'"),
+    ("order_lines", "quantity.level", "UPDATE orders.order_lines SET quantity = quantity * 6"),
+    ("order_lines", "returns.share", "UPDATE orders.order_lines SET quantity = -abs(quantity), is_return = true"
+     " WHERE hash(order_id) % 2 = 0"),
+    ("order_lines", "repeated.share", "INSERT INTO orders.order_lines"
+     " SELECT * REPLACE (source_row + 9000 AS source_row) FROM orders.order_lines"),
+    ("order_lines", "customer_id.null_share", f"UPDATE orders.order_lines SET customer_id = NULL {ONE_IN_ELEVEN}"),
+    ("order_lines", "country.null_share", f"UPDATE orders.order_lines SET country = NULL {ONE_IN_ELEVEN}"),
+    ("order_lines", "channel.null_share", f"UPDATE orders.order_lines SET channel = NULL {ONE_IN_ELEVEN}"),
+    ("accounting", "quarantined.share", "UPDATE orders.accounting SET rows_quarantined = rows_in // 8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "rule", "statement"), FAULTS)
+def test_rule_when_the_night_breaks_it_then_it_blocks(
+    shop: duckdb.DuckDBPyConnection, table: str, rule: str, statement: str
+) -> None:
+    shop.execute(statement)
+    assert failed(shop, table).get(rule) == "ERROR"
+
+
+@pytest.mark.parametrize(("one_in", "severities"), [(60, set()), (27, {"WARN"}), (12, {"ERROR", "WARN"})])
+def test_nulls_when_there_were_none_before_then_two_percent_are_told_and_five_block(
+    shop: duckdb.DuckDBPyConnection, one_in: int, severities: set[str]
+) -> None:
+    shop.execute(f"UPDATE orders.order_lines SET country = NULL WHERE source_row % {one_in} = 0")
+    assert set(failed(shop, "order_lines").values()) == severities
+
+
+def test_account_when_rows_merely_came_twice_then_nothing_blocks(shop: duckdb.DuckDBPyConnection) -> None:
+    shop.execute("UPDATE orders.accounting SET rows_quarantined = rows_in // 2, rows_kept = rows_in - rows_in // 2")
+    shop.execute("UPDATE orders.accounting SET rows_repeated = rows_quarantined")
+    assert failed(shop, "accounting") == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "rule"),
+    [
+        ("unparseable", "reason.unreadable"),
+        ("event_from_future", "reason.time"),
+        ("quantity.maximum", "reason.value"),
+        ("negative_price", "reason.value"),
+        ("delivered_twice", "reason.copies"),
+        ("total_differs_from_header", "reason.relations"),
+        ("stock_adjustment", None),
+        ("bad_debt", None),
+    ],
+)
+def test_quarantine_when_a_reason_is_a_fault_of_the_delivery_then_it_is_told_and_nothing_blocks(
+    shop: duckdb.DuckDBPyConnection, reason: str, rule: str | None
+) -> None:
+    shop.execute(
+        f"INSERT INTO orders.quarantine VALUES ('{TONIGHT}', 'D', 'order_lines', 1, '{reason}', 'why', 0, '{{}}')"
+    )
+    assert failed(shop, "quarantine") == ({} if rule is None else {rule: "WARN"})
