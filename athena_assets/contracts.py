@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from athena_assets.features.feature_contract import TABLE as FEATURE_TABLE
-from athena_assets.features.feature_contract import feature_contract
+from athena_assets.features.feature_contract import feature_columns, feature_contract
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.model_tables import ModelTables
+from athena_assets.lifecycle.model_tables import ModelTables, complete_table
 from athena_assets.lineage import KnownColumns
 from athena_assets.predictions.prediction_contract import (
     CANDIDATE_TEMPLATE,
     PUBLISHED_TEMPLATE,
     candidate_contract,
+    completed_candidate,
+    completed_published,
     published_contract,
 )
 from athena_assets.retailer import BOOKS, Retailer
@@ -59,6 +61,21 @@ def documented_contracts(feature_set: FeatureSet) -> dict[str, Contract]:
     """Every contract file by name, the feature table's completed with the features."""
     contracts = {name: load_contract(name) for name in contract_names()}
     return contracts | {FEATURE_TABLE: feature_contract(feature_set)}
+
+
+def completed(contract: Contract, feature_set: FeatureSet, models: Sequence[ModelSpec]) -> dict[str, Contract]:
+    """What a contract file says of each table that it is of, by address: a template is completed for every model."""
+    if contract.address == FEATURE_TABLE:
+        tables = [contract.with_columns(feature_columns(feature_set))]
+    elif contract.address == CANDIDATE_TEMPLATE:
+        tables = [completed_candidate(contract, spec) for spec in models]
+    elif contract.address == PUBLISHED_TEMPLATE:
+        tables = [completed_published(contract, spec) for spec in models]
+    elif contract.schema == "model":
+        tables = [complete_table(contract, spec, feature_set) for spec in models]
+    else:
+        tables = [contract]
+    return {table.address: table for table in tables}
 
 
 def tables_of_contract(name: str, models: Sequence[str]) -> tuple[str, ...]:

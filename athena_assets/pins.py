@@ -37,6 +37,27 @@ def pins_to_write(pinned: Mapping[str, str], current: Mapping[str, str], *, use_
     return dict(current) if use_current else {**current, **pinned}
 
 
+def pins_of_run(
+    connection: duckdb.DuckDBPyConnection,
+    night: Night,
+    current: Mapping[str, str],
+    *,
+    models: Iterable[str],
+    use_current: bool,
+) -> dict[str, str]:
+    """What a run of the night would pin, given what is current and whether it was told to use that.
+
+    Pins bind what was published; a night that never got that far is opened anew. Raises `PinMismatch` for a published
+    night whose orders are others today.
+    """
+    pinned = read_pins(connection, night, missing_ok=True) if _exists(connection, "ops", "night_pins") else {}
+    use_current = use_current or not all(was_published(connection, model, night) for model in models)
+    if pinned and not use_current:
+        # A delivery that came since and reaches back would give the night other orders under its old name.
+        need_pin(pinned, SOURCE_SNAPSHOT, current[SOURCE_SNAPSHOT], night)
+    return pins_to_write(pinned, current, use_current=use_current)
+
+
 def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok: bool = False) -> dict[str, str]:
     """All pins of a night; where it has none an empty dict if `missing_ok`, else raises `NightNotOpened`."""
     rows = connection.execute(

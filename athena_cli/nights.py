@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from athena_assets.errors import InvalidArgument
 from athena_assets.nights import Night
+from athena_assets.opening.delivered import refuse_impossible
 from athena_assets.pins import USE_CURRENT
-from athena_assets.sources.errors import NightNotDelivered
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.summary import night_summary, print_overrides
@@ -38,35 +37,8 @@ def night(
 
 def run_night(workplace: Workplace, chosen: Night, *, current: bool = False) -> None:
     """Run the night job; raises what `refuse_impossible` raises, and `RunFailed` for a night that fails."""
-    refuse_impossible(workplace, chosen)
+    retailer = workplace.retailer
+    deliveries = workplace.landing.deliveries(retailer.source.name)
+    refuse_impossible(retailer, deliveries, chosen, now=retailers_now(retailer.source.timezone))
     with doing(f"night {chosen.key}: intake, features, scores, checks, publication, cost"):
         workplace.orchestrator.execute(JOB, partition=chosen.key, tags={USE_CURRENT: "true"} if current else None)
-
-
-def refuse_impossible(workplace: Workplace, chosen: Night) -> None:
-    """Refuse a night in the history or still to come (`InvalidArgument`), or not delivered (`NightNotDelivered`)."""
-    retailer = workplace.retailer
-    first, last = retailer.first_night, retailer.last_delivered
-    if chosen < first:
-        raise InvalidArgument(
-            f"the night {chosen.key} lies in the bulk history",
-            expected=f"a night from {first.key} on",
-            found=chosen.key,
-            next_command=f"athena features --customer ID --as-of {chosen.plus(1).key} answers for any day of it",
-        )
-    if last is None or chosen > last:
-        # A night that is over should have been delivered, and its owner is told; one to come is a slip of the pen.
-        over = chosen.as_of <= retailers_now(retailer.source.timezone)
-        raise (NightNotDelivered if over else InvalidArgument)(
-            f"the night {chosen.key} has not been delivered",
-            expected=f"a night up to {last.key}" if last is not None else "a delivery",
-            found=chosen.key,
-            next_command=f"athena load --night {chosen.key} FILES",
-        )
-    if not workplace.landing.covering(workplace.source.name, chosen):
-        raise NightNotDelivered(
-            f"the night {chosen.key} has not been delivered, though later ones have",
-            expected=f"a delivery that covers {chosen.key}",
-            found="none",
-            next_command=f"athena load --night {chosen.key} FILES (a file with a header alone, if nothing was sold)",
-        )

@@ -21,13 +21,17 @@ class ModelTables:
     @classmethod
     def of(cls, spec: ModelSpec, feature_set: FeatureSet) -> "ModelTables":
         """The templates, named for the model; the training set takes its columns from the model's features."""
-        tables = {
-            table: load_contract(f"model.{table}").named(spec.name, table)
-            for table in ("training_set", "trained", "evaluation", "registered")
-        }
-        columns = feature_columns(model_features(spec, feature_set))
-        return cls(**{**tables, "training_set": tables["training_set"].with_columns(columns)})
+        tables = ("training_set", "trained", "evaluation", "registered")
+        return cls(**{table: complete_table(load_contract(f"model.{table}"), spec, feature_set) for table in tables})
 
     def all(self) -> tuple[Contract, ...]:
         """All four, in the order in which they are made."""
         return (self.training_set, self.trained, self.evaluation, self.registered)
+
+
+def complete_table(template: Contract, spec: ModelSpec, feature_set: FeatureSet) -> Contract:
+    """The template of one of the tables, completed for a model."""
+    own = template.named(spec.name, template.table)
+    if template.table != "training_set":
+        return own
+    return own.with_columns(feature_columns(model_features(spec, feature_set)))

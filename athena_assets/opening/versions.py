@@ -1,10 +1,11 @@
 """Opening a night: what it is about to use, by name."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from athena_assets.pins import CONTRACTS, FEATURE_SET, SOURCE_SNAPSHOT, model_subject
 from checks.contract import contract_names, load_contract
+from resources.registry import ModelRegistry, NoChampion
 
 
 def contracts_version() -> str:
@@ -21,3 +22,14 @@ def current_versions(snapshot: str, feature_set: str, champions: Mapping[str, st
         CONTRACTS: contracts_version(),
         **{model_subject(model): version for model, version in champions.items()},
     }
+
+
+def champions_of(registry: ModelRegistry, models: Iterable[str]) -> dict[str, str]:
+    """The version in production of each model that has one; scoring says which model has none."""
+    champions = {}
+    for model in models:
+        try:
+            champions[model] = registry.champion(model).version
+        except NoChampion:
+            continue
+    return champions

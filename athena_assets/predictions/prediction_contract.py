@@ -19,12 +19,22 @@ def probability_column(spec: ModelSpec) -> str:
 
 def candidate_contract(spec: ModelSpec) -> Contract:
     """The contract of `predictions.<model>_candidate`."""
-    return _complete(load_contract(CANDIDATE_TEMPLATE).named("predictions", f"{spec.name}_candidate"), spec)
+    return completed_candidate(load_contract(CANDIDATE_TEMPLATE), spec)
 
 
 def published_contract(spec: ModelSpec) -> Contract:
     """The contract of `predictions.<model>`."""
-    return _complete(load_contract(PUBLISHED_TEMPLATE).named("predictions", spec.name), spec)
+    return completed_published(load_contract(PUBLISHED_TEMPLATE), spec)
+
+
+def completed_candidate(template: Contract, spec: ModelSpec) -> Contract:
+    """A template of candidate tables, completed for one model."""
+    return _complete(template.named("predictions", f"{spec.name}_candidate"), spec)
+
+
+def completed_published(template: Contract, spec: ModelSpec) -> Contract:
+    """A template of published tables, completed for one model."""
+    return _complete(template.named("predictions", spec.name), spec)
 
 
 def _complete(contract: Contract, spec: ModelSpec) -> Contract:
