@@ -55,10 +55,10 @@ def _downstream(diffs: tuple[ContractDiff, ...]) -> dict[str, list[Impact]]:
         return {}
     settings = load_settings()
     graph = impact_graph(source_named(EVERY_TABLE), cache=settings.cache if settings.home.is_dir() else None)
-    return {each.name: _impacts(graph, each) for each in breaking}
+    return {each.name: impacts_of(graph, each) for each in breaking}
 
 
-def _impacts(graph: ImpactGraph, diff: ContractDiff) -> list[Impact]:
+def impacts_of(graph: ImpactGraph, diff: ContractDiff) -> list[Impact]:
     columns = changed_columns(diff)
     impacts = []
     for table in tables_of_contract(diff.name, [spec.name for spec in graph.models]):

@@ -16,6 +16,7 @@ from athena_cli import (
     models,
     nights,
     override,
+    plan,
     replay,
     sources,
     training,
@@ -44,6 +45,7 @@ app.command("backtest")(training.backtest)
 app.command("why")(why.why)
 app.command("check")(telling(CHECK, check.check))
 app.add_typer(override.app, name="override")
+app.add_typer(plan.app, name="plan")
 app.command("models")(models.models)
 app.command("features")(explore.features)
 app.add_typer(contracts.app, name="contracts")

@@ -164,6 +164,29 @@ def load(path: Path, month: Month) -> list[Usage]:
     return [_from_store(row) for row in found]
 
 
+def walls_of_runs(path: Path, asset_key: str) -> list[int]:
+    """Wall microseconds of every metered run that made an asset, `schema/table`; none where nothing was metered."""
+    return _quantities(
+        path,
+        "SELECT quantity FROM usage WHERE step = ? AND meter = 'wall' AND run_id IN (SELECT run_id FROM usage"
+        " WHERE asset_key = ? AND partition IS NOT NULL AND outcome = 'succeeded' AND step NOT LIKE 'check%')",
+        (RUN_TOTAL, asset_key),
+    )
+
+
+def walls_of_step(path: Path, step: str) -> list[int]:
+    """Wall microseconds of every attempt of a step that succeeded; none where nothing was metered."""
+    sql = "SELECT quantity FROM usage WHERE step = ? AND meter = 'wall' AND outcome = 'succeeded'"
+    return _quantities(path, sql, (step,))
+
+
+def _quantities(path: Path, sql: str, values: tuple[str, ...]) -> list[int]:
+    if not path.exists():
+        return []
+    with closing(_connect(path)) as store:
+        return [int(quantity) for (quantity,) in store.execute(sql, values)]
+
+
 def in_month(rows: Iterable[Usage], month: Month) -> list[Usage]:
     """The rows that started in the month: what the month's partition of `cost.usage` holds."""
     return [row for row in rows if month.start <= row.started_at < month.end]
