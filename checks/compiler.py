@@ -74,7 +74,7 @@ def compile_rules(contract: Contract, *, minimum_rows: int = 0) -> tuple[Rule, .
             Rule(
                 "rows.open_day",
                 "freshness",
-                "no rows on a day on which the retailer trades",
+                "no rows on a day on which the retailer trades (its mapping declares closed days under `calendar`)",
                 "CASE WHEN count(*) = 0 AND $is_open THEN 1 ELSE 0 END",
             )
         )

@@ -7,7 +7,7 @@ the population stability index over ten bins with equal shares of the training r
 
 How far a feature usually moves is known from training too: the largest distance of one of its snapshots from all of
 them, which a season or a growing history makes large. Below a thousand rows a distance is mostly noise, so nothing is
-said of fewer (docs/decisions/0020-drift.md).
+said of fewer (docs/decisions/0023-drift.md).
 """
 
 import math
