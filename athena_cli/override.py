@@ -8,7 +8,7 @@ import typer
 from athena_assets.errors import InvalidArgument
 from athena_cli.clock import utc_now
 from athena_cli.output import console, print_json, print_table
-from athena_cli.workplace import here
+from athena_cli.workplace import Workplace, here
 from checks import overrides
 from checks.overrides import EVERY_CHECK
 
@@ -27,7 +27,9 @@ def grant(
 ) -> None:
     """Let readers of a partition compute although its checks have not passed."""
     workplace = here()
-    _need_checks(asset, check)
+    _need_checks(workplace, asset, check)
+    for end in (partition, to or partition):
+        _need_partition(workplace, asset, end)
     with workplace.warehouse.write() as connection:
         override = overrides.grant(
             connection,
@@ -86,9 +88,9 @@ def list_overrides(
     )
 
 
-def _need_checks(asset: str, check: str) -> None:
+def _need_checks(workplace: Workplace, asset: str, check: str) -> None:
     """Refuse an override of what has no such blocking check; raises `InvalidArgument`."""
-    graph = here().athena.definitions.resolve_asset_graph()
+    graph = workplace.athena.definitions.resolve_asset_graph()
     known = {
         (".".join(key.asset_key.path), key.name) for key in graph.asset_check_keys if graph.get_check_spec(key).blocking
     }
@@ -103,4 +105,19 @@ def _need_checks(asset: str, check: str) -> None:
             f"{asset} has no blocking check {check}",
             expected=", ".join(sorted(name for table, name in known if table == asset)),
             found=check,
+        )
+
+
+def _need_partition(workplace: Workplace, asset: str, partition: str) -> None:
+    """Refuse a scope that does not begin and end at partitions that there are; raises `InvalidArgument`.
+
+    Keys are compared as text: one like "9" would let every night through that there will ever be.
+    """
+    from checks.needs import GatePlan
+
+    if not GatePlan(workplace.athena.definitions.resolve_asset_graph()).has_partition(asset, partition):
+        raise InvalidArgument(
+            f"{asset} has no partition {partition!r}",
+            expected="a night or month that has been delivered, or '' for a table without partitions",
+            found=partition or "''",
         )

@@ -137,6 +137,11 @@ class GatePlan:
         """Every asset, those that are read before those that read them."""
         return tuple(".".join(key.path) for key in self._graph.toposorted_asset_keys)
 
+    def has_partition(self, asset: str, key: str) -> bool:
+        """Whether an asset has a partition of that name; '' for one without partitions."""
+        partitions = self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
+        return key == UNPARTITIONED if partitions is None else partitions.has_partition_key(key)
+
     def own(self, written: Iterable[tuple[str, str]]) -> list[Need]:
         """What must have passed of partitions that have been written, `(asset, partition)`, themselves."""
         keys: dict[str, set[str]] = {}
