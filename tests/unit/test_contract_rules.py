@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from athena_assets.orders.rules import rules_for
 from checks.contract import load_contract
 from checks.evaluation import check_table
 
@@ -188,3 +189,13 @@ def test_quarantine_when_a_reason_is_a_fault_of_the_delivery_then_it_is_told_and
         f"INSERT INTO orders.quarantine VALUES ('{TONIGHT}', 'D', 'order_lines', 1, '{reason}', 'why', 0, '{{}}')"
     )
     assert failed(shop, "quarantine") == ({} if rule is None else {rule: "WARN"})
+
+
+def test_quarantine_when_a_rule_holds_for_every_source_then_its_reason_is_told(shop: duckdb.DuckDBPyConnection) -> None:
+    rules = rules_for("simulator")
+    codes = {rule.code for table in rules.tables for rule in rules.of(table) if rule.disposition == "quarantine"}
+    for code in sorted(codes):
+        shop.execute("DELETE FROM orders.quarantine")
+        row = [TONIGHT, "D", "order_lines", 1, code, "why", 0, "{}"]
+        shop.execute("INSERT INTO orders.quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        assert list(failed(shop, "quarantine").values()) == ["WARN"], code
