@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
@@ -32,10 +33,12 @@ def column_lineage(select: str, columns: KnownColumns, cache: Path | None = None
         return {column: tuple((address, source) for address, source in pairs) for column, pairs in stored.items()}
     except (OSError, ValueError):
         traced = trace(select, columns)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(traced), encoding="utf-8")
-    os.replace(temporary, path)
+    # Whoever asks on a full or read-only disk is told what is wrong there: the answer is only not kept.
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(traced), encoding="utf-8")
+        os.replace(temporary, path)
     return traced
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from athena_assets.errors import AthenaError
 from athena_assets.monitoring.grouping import REFUSALS
 from athena_assets.nights import Night
 from athena_assets.sources.deliveries import Delivery
@@ -136,9 +137,14 @@ class Mender:
 def mender_of(home: Path, source: str) -> Mender:
     """The mender of a home, from its manifests and published files."""
     nights = {path.name.removeprefix("night=") for path in (home / "published" / "predictions").glob("*/night=*")}
+    try:
+        deliveries = Landing.of(home).deliveries(source)
+    except AthenaError:
+        # A damaged manifest is a finding of its own; what mends it needs none of them.
+        deliveries = ()
     return Mender(
         source=source,
-        deliveries=Landing.of(home).deliveries(source),
+        deliveries=deliveries,
         published=tuple(sorted(date.fromisoformat(night) for night in nights)),
     )
 
