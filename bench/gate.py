@@ -10,6 +10,7 @@ written, against the one SELECT of the same aggregates.
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -150,6 +151,9 @@ def _cold(warehouse: Warehouse, graph: AssetGraph, rounds: int) -> float:
 
 def _check_pass(path: Path, rounds: int) -> Table:
     contract, night = load_contract("orders.order_lines"), "2026-01-01"
+    # Rules that look into other tables cost what those tables hold, with the gate or without.
+    own = tuple(rule for rule in contract.rules if "orders." not in rule.expression)
+    contract = replace(contract, rules=own)
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET threads = 2")
         _lines(connection, night)
