@@ -77,6 +77,32 @@ Latest = Callable[[str], str | None]
 """The last partition of an asset that has been written; None where none has."""
 
 
+class _Ahead:
+    """What is still to be followed: an asset only when all that reads it has been, so that each is followed once."""
+
+    def __init__(self, order: Mapping[dg.AssetKey, int]) -> None:
+        self._order = order
+        self.keys: dict[dg.AssetKey, tuple[frozenset[str], frozenset[str]]] = {}
+        """Of each asset the partitions that are read, and those whose own reads matter, too."""
+
+    def add(self, key: dg.AssetKey, read: frozenset[str], further: bool) -> None:
+        """Somebody reads these partitions."""
+        before, followed = self.keys.get(key, (frozenset(), frozenset()))
+        self.keys[key] = (_union(before, read), _union(followed, read) if further else followed)
+
+    def take(self) -> tuple[dg.AssetKey, frozenset[str], frozenset[str]]:
+        """The asset that nothing left to follow reads."""
+        key = max(self.keys, key=self._order.__getitem__)
+        return (key, *self.keys.pop(key))
+
+
+def _union(left: frozenset[str], right: frozenset[str]) -> frozenset[str]:
+    """The union; one of the two itself where it holds the other, which is most of the time."""
+    if left is right or right <= left:
+        return left
+    return right if left <= right else left | right
+
+
 class GatePlan:
     """What every asset of one code location reads."""
 
@@ -105,22 +131,24 @@ class GatePlan:
         wanted: dict[dg.AssetKey, frozenset[str]] = {}
         followed: dict[dg.AssetKey, frozenset[str]] = {}
         with partition_loading_context():
-            ahead: list[tuple[dg.AssetKey, frozenset[str], bool]] = []
+            ahead = _Ahead(self._order)
             for key in own:
                 if self._reads_own_earlier(key) and keys != {UNPARTITIONED}:
-                    ahead.append((key, self._up_to(key, keys) - keys, True))
-                ahead += self._parents(key, keys, latest)
-            while ahead:
-                key, read, further = ahead.pop()
+                    ahead.add(key, self._up_to(key, keys) - keys, further=True)
+                for found in self._parents(key, keys, latest):
+                    ahead.add(*found)
+            while ahead.keys:
+                key, read, follow = ahead.take()
                 if self._reads_own_earlier(key):
-                    read = self._up_to(key, read)
+                    read, follow = self._up_to(key, read), self._up_to(key, follow)
                 if key in own:
-                    read = read - keys
-                wanted[key] = wanted.get(key, frozenset()) | read
-                fresh = read - followed.get(key, frozenset())
-                if further and fresh:
-                    followed[key] = followed.get(key, frozenset()) | fresh
-                    ahead += self._parents(key, fresh, latest)
+                    read, follow = read - keys, follow - keys
+                wanted[key] = _union(wanted.get(key, frozenset()), read)
+                fresh = follow - followed.get(key, frozenset())
+                if fresh:
+                    followed[key] = _union(followed.get(key, frozenset()), fresh)
+                    for found in self._parents(key, fresh, latest):
+                        ahead.add(*found)
             return [
                 Need(".".join(key.path), run, self._checks[key])
                 for key, read in sorted(wanted.items(), key=lambda item: item[0].to_user_string())
@@ -131,6 +159,10 @@ class GatePlan:
     def needs_of(self, asset: str, partitions: Iterable[str], latest: Latest) -> list[Need]:
         """What a step that makes one asset, `schema.table`, alone will read."""
         return self.needs([dg.AssetKey(asset.split("."))], partitions, latest)
+
+    @cached_property
+    def _order(self) -> Mapping[dg.AssetKey, int]:
+        return {key: number for number, key in enumerate(self._graph.toposorted_asset_keys)}
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
