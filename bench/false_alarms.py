@@ -104,7 +104,7 @@ def _orchestrated() -> CleanSet:
             f" WHERE partition >= '{first.key}' ORDER BY partition, asset, rule"
         )
         alarms = [
-            Alarm(night, table, rule, severity, f"{description} ({found}, limit {allowed})")
+            Alarm(night, table, rule, severity, f"{rule}: {description} ({found}, limit {allowed})")
             for night, table, rule, severity, status, description, found, allowed in rows
             if status == "failed"
         ]
@@ -241,11 +241,11 @@ def _page(tables: Sequence[Table], sets: Sequence[CleanSet], explained: Sequence
     lines = [
         "# False alarms",
         "",
-        "Made by `python -m bench false-alarms --real FILE`. The contracts are evaluated over every night of the real",
-        f"file from {REAL_FIRST_NIGHT} on and over {SIMULATED_NIGHTS} simulated nights from {SIMULATED_FIRST_NIGHT},",
-        f"Christmas among them, straight in DuckDB; and over {ORCHESTRATED_NIGHTS} orchestrated nights from",
-        f"{ORCHESTRATED_FIRST_NIGHT} on. Nobody spoiled these data: whatever fails is a true defect or event of them,",
-        "explained below, or a rule to mend.",
+        "How often the contracts fail on clean data (`python -m bench false-alarms --real FILE`): straight in DuckDB",
+        f"over every night of the real file from {REAL_FIRST_NIGHT} on and over {SIMULATED_NIGHTS} simulated",
+        f"nights from {SIMULATED_FIRST_NIGHT} on, Christmas among them; and over {ORCHESTRATED_NIGHTS} orchestrated",
+        f"nights from {ORCHESTRATED_FIRST_NIGHT} on. Nobody spoiled these data: whatever fails is a true defect or",
+        "event of them, explained below, or a rule to mend.",
         "",
     ]
     for table in tables:
