@@ -8,6 +8,7 @@ from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.manifests import RetiredDelivery
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, print_json, print_table
+from athena_cli.replacing import end_overrides
 from athena_cli.workplace import here
 
 
@@ -45,6 +46,8 @@ def withdraw(
     place = here()
     delivery = place.landing.withdraw(delivery_id, at=retailers_now(place.source.timezone))
     console.print(f"withdrew {delivery.kind} delivery {delivery_id} ({_nights(delivery)})", markup=False)
+    for line in end_overrides(place.settings, delivery, "athena withdraw"):
+        console.print(line, markup=False)
     night = f" --night {delivery.last_night}" if delivery.kind == "nightly" else ""
     console.print(f"next: athena load{night} FILES, once they are corrected", markup=False)
 

@@ -1,11 +1,15 @@
 """What a delivery that comes in another one's place means for its home, and for the nights that saw the other one."""
 
+from datetime import UTC, datetime
+
 from athena_assets.errors import AthenaError
 from athena_assets.nights import Night
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import DeliveryKind
 from athena_cli.workplace import Workplace
+from checks.overrides import end_for_nights
+from checks.verdicts import has_gate
 from resources.home import read_home
 from resources.settings import Settings
 
@@ -34,6 +38,19 @@ def may_begin_anew(settings: Settings, landing: Landing, kind: DeliveryKind, rep
         return False
     ask = Workplace(settings).ask
     return not (ask("SELECT 1 FROM orders.accounting LIMIT 1") or ask("SELECT 1 FROM raw.order_lines LIMIT 1"))
+
+
+def end_overrides(settings: Settings, delivery: Delivery, by: str) -> list[str]:
+    """End the overrides of a delivery's nights, whose rows are gone with it; returns what was ended, in words."""
+    if not settings.warehouse_path.exists():
+        return []
+    now = datetime.now(UTC).replace(tzinfo=None)
+    first, last = delivery.first_night.isoformat(), delivery.last_night.isoformat()
+    with Workplace(settings).warehouse.write() as connection:
+        if not has_gate(connection):
+            return []
+        ended = end_for_nights(connection, first, last, person=by, at=now)
+    return [f"override {each.id} of {each.asset} is over: the rows it was granted for are replaced" for each in ended]
 
 
 def next_commands(settings: Settings, delivery: Delivery) -> str:

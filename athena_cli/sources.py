@@ -21,7 +21,7 @@ from athena_assets.sources.source import Source, mapped_source
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.refusals import load_again, refusals_in_full
-from athena_cli.replacing import kind_and_night, may_begin_anew, next_commands, replaced_delivery
+from athena_cli.replacing import end_overrides, kind_and_night, may_begin_anew, next_commands, replaced_delivery
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
 
@@ -139,6 +139,7 @@ def load(
         landed = register_files(
             settings, declared, files, night=night, first_night=first_night, mapping=mapping, replaces=replaces
         )
+    ended = end_overrides(settings, landed.delivery, "athena load --replaces") if replaces is not None else []
     if as_json:
         print_json(landed.delivery.model_dump(mode="json"))
         return
@@ -147,7 +148,8 @@ def load(
     for line in (_described(landed.delivery), *landed.delivery.unread_columns):
         console.print(line, markup=False, soft_wrap=True)
     if replaces is not None:
-        console.print(f"it stands in the place of {replaces}", markup=False, soft_wrap=True)
+        for line in (f"it stands in the place of {replaces}", *ended):
+            console.print(line, markup=False, soft_wrap=True)
         console.print(f"next: {next_commands(settings, landed.delivery)}", markup=False, soft_wrap=True)
 
 

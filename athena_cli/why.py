@@ -110,15 +110,16 @@ def _plan(workplace: Workplace) -> GatePlan:
 
 def _causes(workplace: Workplace, asset: str, partition: str | None, findings: list[Finding]) -> list[Finding]:
     """The findings of what a table waits for: what it would read and the gate would refuse."""
-    from checks.gaps import find_gaps, latest_partition
+    from checks.gaps import gaps_before, latest_partition
     from checks.verdicts import has_gate
 
     with workplace.warehouse.read() as connection:
         if not has_gate(connection):
             return []
         wanted = [partition] if partition else []
-        needs = _plan(workplace).needs_of(asset, wanted, lambda name: latest_partition(connection, name))
-        gaps = find_gaps(connection, needs)
+        plan = _plan(workplace)
+        needs = plan.needs_of(asset, wanted, lambda name: latest_partition(connection, name))
+        gaps = gaps_before(connection, plan, needs)
     recorded = [
         finding for gap in gaps for finding in findings if _place(finding) == (gap.asset, gap.partition, gap.check)
     ]

@@ -8,7 +8,7 @@ import dagster as dg
 import duckdb
 
 from checks import overrides
-from checks.gaps import Gap, find_gaps, latest_partition
+from checks.gaps import Gap, gaps_before, latest_partition, lifting
 from checks.needs import GatePlan, Latest, Need
 from checks.verdicts import has_gate
 
@@ -42,9 +42,10 @@ class JobAhead:
         if connection is None or not has_gate(connection):
             needs = self._needs(partitions, lambda _: None)
             return [Gap(need.asset, need.first, need.checks[0].name, "unwritten") for need in needs], []
-        gaps = find_gaps(connection, self._needs(partitions, lambda asset: latest_partition(connection, asset)))
+        needs = self._needs(partitions, lambda asset: latest_partition(connection, asset))
+        gaps = gaps_before(connection, self._plan, needs)
         live = overrides.live(connection, at=at) if gaps else []
-        used = [overrides.covering(live, gap.asset, gap.partition, gap.check) for gap in gaps]
+        used = [lifting(live, gap) for gap in gaps]
         refusing = [gap for gap, override in zip(gaps, used, strict=True) if override is None]
         return refusing, list({override.id: override for override in used if override is not None}.values())
 

@@ -1,11 +1,12 @@
 """Where the verdicts of what will be read have gaps: one query over all checks, partitions and ancestors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from checks.needs import Check, GatePlan, Need
+from checks.overrides import Override, covering
 from checks.verdicts import has_gate
 
 
@@ -17,7 +18,8 @@ class Gap:
     partition: str
     check: str
     state: str
-    """`failed`, `missing` (not judged since it was written), `outdated` (judged by other rules), `unwritten`."""
+    """`failed`, `missing` (not judged since it was written), `outdated` (judged by other rules), `unwritten`, or
+    `overtaken` (what it was computed from has been written again since)."""
     faults: str = ""
 
     @property
@@ -32,6 +34,7 @@ class Gap:
             "failed": f"which failed its check {self.check}",
             "missing": f"whose check {self.check} has no verdict",
             "unwritten": "which has not been written",
+            "overtaken": f"which was computed before {self.faults} was written again",
             "outdated": f"whose check {self.check} was judged by other rules than today's",
         }
         return states[self.state]
@@ -39,12 +42,14 @@ class Gap:
     @property
     def found(self) -> str:
         """The line of the error."""
+        if self.state == "overtaken":
+            return f"{self.where}: {self.what.removeprefix('which was ')}"
         return f"{self.where}: {self.check} {self.state}{f': {self.faults}' if self.faults else ''}"
 
     @property
     def next_command(self) -> str:
         """What brings the check to pass."""
-        return f"athena why {self.where}" if self.state in ("failed", "unwritten") else "athena check --outdated"
+        return "athena check --outdated" if self.state in ("missing", "outdated") else f"athena why {self.where}"
 
 
 def latest_partition(connection: duckdb.DuckDBPyConnection, asset: str) -> str | None:
@@ -65,6 +70,49 @@ def passed_partitions(connection: duckdb.DuckDBPyConnection, plan: GatePlan, ass
     written = {str(row[0]) for row in rows}
     gaps = find_gaps(connection, plan.own((asset, partition) for partition in written))
     return written - {gap.partition for gap in gaps}
+
+
+def gaps_before(connection: duckdb.DuckDBPyConnection, plan: GatePlan, needs: Sequence[Need]) -> list[Gap]:
+    """All that stands against reading: verdicts that are not there, and rows made of others than those judged."""
+    return [*find_gaps(connection, needs), *_overtaken(connection, plan, needs)]
+
+
+def lifting(overrides: Iterable[Override], gap: Gap) -> Override | None:
+    """The override that lets a gap through; a person answers for what a check refused, not for what none has seen."""
+    return covering(overrides, gap.asset, gap.partition, gap.check) if gap.state == "failed" else None
+
+
+OVERTAKEN = "overtaken"
+
+
+def _overtaken(connection: duckdb.DuckDBPyConnection, plan: GatePlan, needs: Sequence[Need]) -> list[Gap]:
+    """Partitions that stand as computed from rows that have been replaced since.
+
+    What a refused partition once gave to its readers is still there when the partition itself has been mended; its own
+    verdicts are about it and cannot tell. What one run wrote is of one piece, in whatever order.
+    """
+    edges = plan.same_partition_edges({need.asset for need in needs})
+    spans: dict[str, list[Need]] = {}
+    for need in needs:
+        spans.setdefault(need.asset, []).append(need)
+    rows = [(need, parent) for child, parent in edges for need in spans[child]]
+    if not rows:
+        return []
+    found = connection.execute(
+        "WITH edge AS (SELECT unnest($child) AS child, unnest($parent) AS parent, unnest($first) AS first,"
+        " unnest($last) AS last), own AS (SELECT edge.*, made.partition, made.id, made.run_id FROM edge"
+        " JOIN gate.materialisation AS made ON made.asset = edge.child WHERE made.partition >= first"
+        " AND made.partition <= last) SELECT DISTINCT own.child, own.partition, own.parent FROM own"
+        " JOIN gate.materialisation AS above ON above.asset = own.parent AND above.partition = own.partition"
+        " WHERE above.id > own.id AND above.run_id <> own.run_id ORDER BY ALL",
+        {
+            "child": [need.asset for need, _ in rows],
+            "parent": [parent for _, parent in rows],
+            "first": [need.first for need, _ in rows],
+            "last": [need.last for need, _ in rows],
+        },
+    ).fetchall()
+    return [Gap(child, partition, OVERTAKEN, OVERTAKEN, parent) for child, partition, parent in found]
 
 
 def find_gaps(connection: duckdb.DuckDBPyConnection, needs: Sequence[Need]) -> list[Gap]:

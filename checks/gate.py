@@ -20,7 +20,7 @@ from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunctio
 from athena_assets.errors import AthenaError
 from checks import overrides
 from checks.conditions import only_verified
-from checks.gaps import Gap, find_gaps, latest_partition
+from checks.gaps import Gap, gaps_before, latest_partition, lifting
 from checks.needs import GatePlan
 from checks.verdicts import Reading, has_gate, last_write, reading
 from resources.steps import step
@@ -166,9 +166,9 @@ def _look(
 ) -> Look:
     needs = plan.needs(keys, partitions, lambda asset: latest_partition(connection, asset))
     read = Reading(last_write(connection), tuple((need.asset, need.first, need.last) for need in needs))
-    gaps = find_gaps(connection, needs)
+    gaps = gaps_before(connection, plan, needs)
     lifted = overrides.live(connection, at=at) if gaps else []
-    used = [overrides.covering(lifted, gap.asset, gap.partition, gap.check) for gap in gaps]
+    used = [lifting(lifted, gap) for gap in gaps]
     return Look(
         tuple(gap for gap, override in zip(gaps, used, strict=True) if override is None),
         tuple({override.id: override for override in used if override is not None}.values()),

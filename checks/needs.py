@@ -5,7 +5,7 @@ say most of it; what has no mapping is declared where the dependency is (`reads_
 on the asset (`OWN_EARLIER`), so that the UI keeps treating a night as one run.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,6 +155,24 @@ class GatePlan:
                 if self._checks.get(key)
                 for run in self.stretches(".".join(key.path), read)
             ]
+
+    def same_partition_edges(self, assets: Collection[str]) -> list[tuple[str, str]]:
+        """`(child, parent)` of these assets where a partition of the child is computed from that of the same name.
+
+        Left out is what only comes before, what is read as written, and parents without partitions: the bulk history
+        may be landed anew without every night having to be.
+        """
+        known = {address: dg.AssetKey(address.split(".")) for address in assets}
+        return [
+            (address, ".".join(parent.path))
+            for address, child in sorted(known.items())
+            for parent in sorted(self._graph.get(child).parent_keys)
+            if parent != child
+            and ".".join(parent.path) in known
+            and self._graph.get(parent).partitions_def is not None
+            and self._reads.get((child, parent)) not in (NOTHING, AS_WRITTEN)
+            and self._same(child, parent)
+        ]
 
     def needs_of(self, asset: str, partitions: Iterable[str], latest: Latest) -> list[Need]:
         """What a step that makes one asset, `schema.table`, alone will read."""

@@ -112,6 +112,20 @@ def revoke(connection: duckdb.DuckDBPyConnection, number: int, *, person: str, a
     )
 
 
+def end_for_nights(
+    connection: duckdb.DuckDBPyConnection, first: str, last: str, *, person: str, at: datetime
+) -> list[Override]:
+    """End the live overrides of these nights: what they were granted for is being replaced. Returns those ended."""
+    ended = [
+        each
+        for each in live(connection, at=at)
+        if each.first_partition <= last and each.last_partition >= first and each.first_partition
+    ]
+    for each in ended:
+        revoke(connection, each.id, person=person, at=at)
+    return ended
+
+
 def every(connection: duckdb.DuckDBPyConnection) -> list[Override]:
     """All overrides there have ever been, oldest first."""
     if not has_gate(connection):

@@ -50,6 +50,8 @@ class Mender:
         schema = finding.asset.partition(".")[0]
         if finding.kind == "error":
             return self._of_error(finding, schema)
+        if finding.rule == f"{finding.check}.overtaken":
+            return self._again(finding.partition, schema)
         if finding.rule == f"{finding.check}.unwritten":
             return self._first_time(finding, schema)
         if finding.rule == f"{finding.check}.missing" or finding.rule == f"{finding.check}.outdated":

@@ -89,10 +89,16 @@ KINDS = tuple(sorted({*GROUPS, MODEL_GATE, STEP_FAILED, *ERRORS, *WARNING_RULES.
 """Every kind of alert."""
 
 
+STATES_OF_A_GAP = ("missing", "outdated", "unwritten", "overtaken")
+"""Ends of the rules of what no check has refused and the gate does not let be read."""
+
+
 def kind_of(finding: Finding) -> str:
     """The kind of alert that a finding makes: the name of its runbook."""
     if finding.kind == "error":
         return _KIND_OF_ERROR.get(finding.rule, STEP_FAILED)
+    if finding.rule.rpartition(".")[2] in STATES_OF_A_GAP:
+        return _KIND_OF_ERROR["UpstreamUnverified"]
     group = finding.check.removesuffix("_warnings")
     if finding.severity == "WARN":
         for word, kind in WARNING_RULES.items():

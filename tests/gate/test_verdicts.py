@@ -161,3 +161,17 @@ def test_gate_when_several_checks_are_missing_or_failed_then_what_failed_is_name
         gate.admit([key("left_report")], [DAY], run_id="r", at=NOW)
     assert [gap.state for gap in refused.value.gaps][:2] == ["failed", "missing"]
     assert refused.value.gaps[0].where == "shop.left 2026-01-05"
+
+
+def test_reader_when_what_it_reads_was_made_before_its_own_source_was_mended_then_it_waits_for_it(shop: Shop) -> None:
+    """A verdict about the mended partition says nothing of the rows that were computed from the bad one."""
+    assert shop.run("raw", "clean", day=DAY).success
+    stricter = shop.rebuilt(raw_minimum=5)
+    assert not stricter.run("raw", day=DAY, only_checks=True).success
+    stricter.price("raw", DAY, 7)
+    assert stricter.run("raw", day=DAY).success
+    refused = stricter.run("report", day=DAY)
+    assert refused.made == set()
+    assert f"shop.clean {DAY}, which was computed before shop.raw was written again" in refused.refused
+    assert stricter.run("clean", "report", day=DAY).success
+    assert stricter.prices("report") == {DAY: 7}
