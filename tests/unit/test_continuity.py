@@ -45,11 +45,15 @@ def landed(
     connection.execute("CREATE SCHEMA orders")
     connection.execute("CREATE SCHEMA ops")
     connection.execute("CREATE TABLE orders.accounting_history (night DATE, delivery_id VARCHAR)")
-    connection.execute("CREATE TABLE orders.accounting (night DATE, delivery_id VARCHAR)")
+    connection.execute(
+        "CREATE TABLE orders.accounting (night DATE, delivery_id VARCHAR, table_name VARCHAR, rows_kept BIGINT)"
+    )
+    connection.execute("CREATE TABLE orders.order_lines (night DATE)")
+    connection.execute("CREATE TABLE orders.orders (night DATE, line_count BIGINT)")
     for name in history:
         connection.execute("INSERT INTO orders.accounting_history VALUES (DATE '2026-01-09', ?)", [name])
     for night, name in nights:
-        connection.execute("INSERT INTO orders.accounting VALUES (?, ?)", [night, name])
+        connection.execute("INSERT INTO orders.accounting VALUES (?, ?, 'order_lines', 0)", [night, name])
     if pinned is not None:
         connection.execute("CREATE TABLE ops.night_pins (night DATE, subject VARCHAR, version VARCHAR)")
         for night, version in pinned:
