@@ -180,11 +180,7 @@ def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments
         return
     if command is LOAD and is_the_same_again(settings, error, arguments):
         return
-    if (
-        command is NIGHT
-        and isinstance(error, NightNotDelivered)
-        and _is_refused(settings, command.partition_of(arguments))
-    ):
+    if command is NIGHT and _is_refused(settings, command.partition_of(arguments), error):
         return
     asset = _refused_table(settings, error, arguments) if command is LOAD else command.name
     found = Finding(
@@ -270,15 +266,17 @@ def _details(settings: Settings, command: ChangingCommand, named: AthenaError, a
     return f"{named}\n  again:    {line_after_refusal(settings, named, arguments)}" if command is LOAD else str(named)
 
 
-def _is_refused(settings: Settings, night: str) -> bool:
-    """Whether what came for a night was refused: then its owner knows why there is nothing to run."""
+def _is_refused(settings: Settings, night: str, error: Exception) -> bool:
+    """Whether what came for a night was refused for this, or so that there is nothing to run: its owner knows."""
     try:
-        return any(
-            (each.finding.check, each.finding.partition) == (LOAD.name, night)
+        refused = {
+            each.finding.rule
             for each in Findings(settings.home).open()
-        )
+            if (each.finding.check, each.finding.partition) == (LOAD.name, night)
+        }
     except AthenaError:
         return False
+    return bool(refused) and (isinstance(error, NightNotDelivered) or type(error).__name__ in refused)
 
 
 def _refused_table(settings: Settings, error: Exception, arguments: Arguments) -> str:
