@@ -15,7 +15,7 @@ CUSTOMERS ?=
 PORT ?= 3000
 SINCE ?=
 
-.PHONY: help run test ui bench lint types contracts lock clean
+.PHONY: help run test test-faults ui bench lint types contracts lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -26,6 +26,11 @@ run: $(READY) ## a retailer's evening from raw orders to the bill (SOURCE=, ORDE
 
 test: lint types contracts ## lint, types, announced contract changes and every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-faults: $(READY) ## every fault of the corpus: caught, told once, mended by the printed line; writes docs/faults.md
+	@rm -rf build/faults
+	@FAULTS_RESULTS=build/faults $(BIN)/python -m pytest -q -n 2 -m corpus tests/faults
+	@$(BIN)/python -m tests.faults.corpus.page build/faults > build/faults.md && cp build/faults.md docs/faults.md
 
 ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000 (PORT=)
 	@$(BIN)/athena ui --port $(PORT)

@@ -136,7 +136,7 @@ class Shop:
             return connection.execute(sql).fetchall()
 
 
-def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """The folder `name`, made by the first worker that asks; the others wait for it."""
     base = factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -160,7 +160,7 @@ def simulated_evening(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         (folder / "said.txt").write_text(answer.out)
         (folder / "parameters.json").write_text(json.dumps({"customers": CUSTOMERS}))
 
-    return Shop(_made_once(tmp_path_factory, "simulated", make))
+    return Shop(made_once(tmp_path_factory, "simulated", make))
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +194,7 @@ def retail_files(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         shutil.rmtree(folder / "simulated")
         shutil.rmtree(folder / "truth")
 
-    return Shop(_made_once(tmp_path_factory, "retail-files", make))
+    return Shop(made_once(tmp_path_factory, "retail-files", make))
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +207,7 @@ def retail_evening(tmp_path_factory: pytest.TempPathFactory, retail_files: Shop)
         assert answer.code == 0, answer.err
         (folder / "said.txt").write_text(answer.out)
 
-    return Shop(_made_once(tmp_path_factory, "retail", make))
+    return Shop(made_once(tmp_path_factory, "retail", make))
 
 
 @pytest.fixture
