@@ -5,7 +5,7 @@ gate, or the other way round.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,7 +132,7 @@ def _screens(
         settings = load_settings().model_copy(update={"home": home})
         zone = ZoneInfo(source_of_home(home, need_home(home).source).timezone)
         wall = now.astimezone(zone).replace(tzinfo=None)
-        records = records_of(settings, wall, lambda: nullcontext(connection))
+        records = records_of(settings, wall, lambda: closing(connection.cursor()))
     except AthenaError:
         # The verdict stands without its screen, and `athena why` names what is wrong with the records.
         return {}

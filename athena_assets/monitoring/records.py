@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from functools import cache
 
 import duckdb
@@ -13,9 +13,9 @@ from athena_assets.features.feature_set import load_feature_set
 from athena_assets.impact import Impact, ImpactGraph, impact_graph
 from athena_assets.lifecycle.model_spec import MODELS, load_model_spec, model_names
 from athena_assets.monitoring.mending import mender_of
-from athena_assets.monitoring.why import Published, Records
+from athena_assets.monitoring.why import Records
 from athena_assets.nights import Night
-from athena_assets.predictions.publish import LATEST, night_of
+from athena_assets.predictions.status import status_of
 from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
 from resources.home import need_home
@@ -52,17 +52,7 @@ def records_of(
         mender=mender_of(settings.home, source.name),
         contracts=contracts_in_force(retailer, features, models),
         impact_of=impact_of,
-        published=tuple(published_now(settings, [spec.name for spec in models], now)),
+        published=tuple(status_of(settings.published, spec.name, ()) for spec in models),
+        now=now,
         reading=reading,
     )
-
-
-def published_now(settings: Settings, models: list[str], now: datetime) -> list[Published]:
-    """What the readers of each model see, and how old it is; now: on the retailer's wall."""
-    found = []
-    for model in models:
-        night = night_of(settings.published / "predictions" / model / LATEST)
-        as_of = datetime.combine(night + timedelta(days=1), time()) if night is not None else None
-        age = (now - as_of).total_seconds() / 3600 if as_of is not None else None
-        found.append(Published(model, night, age))
-    return found

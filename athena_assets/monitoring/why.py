@@ -7,7 +7,7 @@ cannot be read, it says less, and says so.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from textwrap import wrap
 
@@ -17,6 +17,7 @@ from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact
 from athena_assets.monitoring.mending import Mender
 from athena_assets.monitoring.runbooks import kind_of, runbook_of
+from athena_assets.predictions.status import Status
 from athena_assets.sources.deliveries import Delivery
 from checks.compiler import compile_rules
 from checks.contract import Contract
@@ -68,24 +69,6 @@ def _cell(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a model's readers see now."""
-
-    model: str
-    night: date | None
-    """None where nothing has been published."""
-    age_hours: float | None
-    """Since the night's as_of."""
-
-    def sentence(self) -> str:
-        """For a person."""
-        if self.night is None or self.age_hours is None:
-            return f"{self.model}: nothing has been published yet"
-        days, hours = divmod(round(self.age_hours), 24)
-        return f"{self.model}: night {self.night} stays up, {f'{days} d ' if days else ''}{hours} h old"
-
-
-@dataclass(frozen=True)
 class Why:
     """Everything about what is wrong with one partition of one asset."""
 
@@ -97,7 +80,10 @@ class Why:
     offending: tuple[Offending, ...]
     delivery: Delivery | None
     impact: Impact | None
-    published: tuple[Published, ...]
+    published: tuple[Status, ...]
+    """What each model's readers have in their hands."""
+    now: datetime
+    """On the retailer's wall."""
     runbook: str
     mend: str
     unread: str = ""
@@ -128,7 +114,7 @@ class Why:
             "delivery": [self._delivered()] if self.delivery else [],
             "next": [self.mend],
             "or": [self._override()] if self._can_be_overridden else [],
-            "published": [each.sentence() for each in self.published],
+            "published": [self._up(each) for each in self.published],
             "runbook": [self.runbook],
             "affected": self.impact.lines() if self.impact else [],
         }
@@ -137,6 +123,11 @@ class Why:
             shown = said if name in ("next", "or") else [part for line in said for part in _wrapped(line)]
             lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(shown)]
         return "\n".join(lines)
+
+    def _up(self, status: Status) -> str:
+        if status.night is None:
+            return status.sentence(self.now)
+        return f"{status.model}: night {status.night.key} stays up, {status.age(self.now)} old"
 
     @property
     def _can_be_overridden(self) -> bool:
@@ -164,9 +155,7 @@ class Why:
             ],
             "delivery": self.delivery.delivery_id if self.delivery else None,
             "affected": self.impact.lines() if self.impact else [],
-            "published": [
-                {"model": each.model, "night": each.night, "age_hours": each.age_hours} for each in self.published
-            ],
+            "published": [{**each.document(), "age": each.age(self.now)} for each in self.published],
             "runbook": self.runbook,
             "next": self.mend,
             "unread": self.unread,
@@ -181,7 +170,8 @@ class Records:
     contracts: Mapping[str, Contract]
     impact_of: Callable[[str, Collection[str] | None], Impact | None]
     """What is downstream of a table, or of some of its columns; None where that is not known."""
-    published: tuple[Published, ...]
+    published: tuple[Status, ...]
+    now: datetime
     reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
@@ -214,6 +204,7 @@ def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str
         delivery=delivery,
         impact=records.impact_of(first.asset, _columns(contract, findings)),
         published=records.published,
+        now=records.now,
         runbook=runbook_of(kind_of(first)),
         mend=records.mender.then(mend, *asked) if asked else mend,
         unread=unread,

@@ -147,7 +147,7 @@ def test_athena_when_the_extract_stood_refused_then_the_last_good_night_stayed_a
     assert measured["nights_during"] == days()[:-1]
     assert "has not been delivered" in measured["refusal"]["night_said"]
     # At 06:47 on 2 November its as_of, midnight of 1 November, is 30 h 47 min ago.
-    assert f"night {GOOD} stays up, 1 d 7 h old" in measured["refusal"]["why"]
+    assert f"night {GOOD} stays up, 1 d 6 h old" in measured["refusal"]["why"]
     assert measured["recovery"]["published"]["night"] == RENAMED
 
 
