@@ -114,7 +114,7 @@ FAULTS = (
             " AS total_order_amount) FROM delivered"
         ),
     ),
-    Fault("file_empty", KIND, "delivery", "the file has no byte", "lines", ("TooManyUnparseable",), spoil=_emptied),
+    Fault("file_empty", KIND, "delivery", "the file has no byte", "lines", ("UnreadableFile",), spoil=_emptied),
     Fault(
         "file_header_only",
         KIND,
