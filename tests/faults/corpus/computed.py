@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 KIND = "computed"
 FEATURES, SCORES = "features.customer_features", "predictions.churn_candidate"
+ONCE = f"(SELECT max(spend_90d) FROM {FEATURES} WHERE night = CAST($night AS DATE)) < 50000"
+"""Nobody spends so much in pounds: a later commit of the same night does not scale again."""
 MENDED = "the defect is gone from the code; the night is computed again"
 
 
@@ -115,10 +117,12 @@ FAULTS = (
         "lines",
         ("predictions.churn_candidate: psi.spend_90d",),
         provoke=poisoned(
-            FEATURES, f"UPDATE {FEATURES} SET spend_90d = spend_90d * 100 WHERE night = CAST($night AS DATE)"
+            FEATURES, f"UPDATE {FEATURES} SET spend_90d = spend_90d * 100 WHERE night = CAST($night AS DATE) AND {ONCE}"
         ),
         mend=nothing_to_mend,
         mended_by=MENDED,
+        stops=False,
+        blocks=False,
     ),
     Fault(
         "customer_twice",

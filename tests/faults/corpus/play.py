@@ -74,7 +74,7 @@ def play(fault: Fault, template: Path, folder: Path, night: str, run: "Command")
     spoiled, alerts, messages = (
         published(scene.home),
         open_alerts(scene),
-        told("".join([*said, answer.err if answer.err not in said else ""])),
+        told(scene.home, "".join([*said, answer.err if answer.err not in said else ""])),
     )
     command = "" if fault.harmless else printed_command(scene)
     fault.mend(scene)
@@ -102,8 +102,12 @@ def open_alerts(scene: Scene) -> list[dict[str, Any]]:
     return [alert for alert in alerts if alert["resolved_at"] is None]
 
 
-def told(said: str) -> list[str]:
-    """What went out: the messages on the channel that is always there, the log, among all that commands said."""
+def told(home: Path, said: str) -> list[str]:
+    """The messages that went out: those of the file of alerts, or of the log where no file could be written."""
+    path = home / "monitoring" / "alerts.jsonl"
+    if path.exists():
+        messages = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        return [f"{each['occasion']}: {each['title']}" for each in messages if each["occasion"] != "resolved"]
     return [line for line in said.splitlines() if re.match(r"(ERROR|WARN) alert \d+: (?!resolved: )", line)]
 
 

@@ -39,8 +39,11 @@ FAULTS = (
         "delivery",
         "a new column `loyalty_tier` that nobody declared stands beside the known ones",
         "tables",
-        (),
+        ("orders.accounting: columns.undeclared",),
         spoil=rewritten(orders="SELECT *, 'gold' AS loyalty_tier FROM delivered"),
+        mended_by="the supplier sends the agreed columns, or the contract takes the new one in",
+        stops=False,
+        blocks=False,
     ),
     Fault(
         "columns_reordered",
