@@ -27,6 +27,9 @@ CUSTOMERS = 2_000
 RECORDS = ("dagster", "cost", "cache", "monitoring")
 """Folders of a home that a refused command may write to: what runs did and used, and what can be made anew."""
 
+STATUS = "published/status/"
+"""Says that what is published is stale once something was refused: a record of refusals, too."""
+
 FIRST_NIGHT = date(2011, 10, 28)
 """The retail shop's last night in its bulk file; two more nights are delivered one by one."""
 
@@ -120,6 +123,11 @@ class Shop:
             manifest.write_text(manifest.read_text().replace(str(self.folder), str(folder)))
         return copy
 
+    def untold(self) -> "Shop":
+        """Without what refused commands of other tests have left among the findings of a home that they share."""
+        shutil.rmtree(self.home / "monitoring", ignore_errors=True)
+        return self
+
     def files(self) -> dict[str, str]:
         """SHA-256 of every file of the home, the records of runs left out; empty where there is no home."""
         found = [path for path in sorted(self.home.rglob("*")) if path.is_file()]
@@ -127,7 +135,7 @@ class Shop:
         return {
             name: hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in named.items()
-            if Path(name).parts[0] not in RECORDS
+            if Path(name).parts[0] not in RECORDS and not name.startswith(STATUS)
         }
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
@@ -213,12 +221,12 @@ def retail_evening(tmp_path_factory: pytest.TempPathFactory, retail_files: Shop)
 @pytest.fixture
 def simulated_shop(simulated_evening: Shop, tmp_path: Path) -> Iterator[Shop]:
     """A test's own copy of the simulated home."""
-    yield simulated_evening.copied_to(tmp_path / "simulated")
+    yield simulated_evening.copied_to(tmp_path / "simulated").untold()
     shutil.rmtree(tmp_path / "simulated", ignore_errors=True)
 
 
 @pytest.fixture
 def retail_shop(retail_evening: Shop, tmp_path: Path) -> Iterator[Shop]:
     """A test's own copy of the shop's home."""
-    yield retail_evening.copied_to(tmp_path / "retail")
+    yield retail_evening.copied_to(tmp_path / "retail").untold()
     shutil.rmtree(tmp_path / "retail", ignore_errors=True)
