@@ -213,6 +213,8 @@ def test_night_when_its_file_changed_or_went_after_registration_then_it_is_not_r
     stopped(athena, retail_shop, NIGHT, f"{NIGHT}.csv is no longer the file that was registered", "no such file")
     assert "is no longer the file that was registered" in athena(retail_shop.home, "doctor", "--json").out
     path.write_bytes(whole)
+    assert "stale since night" in athena(retail_shop.home, "doctor", "--json").out
+    assert athena(retail_shop.home, "night", NIGHT).code == 0
     assert athena(retail_shop.home, "doctor").code == 0
 
 
