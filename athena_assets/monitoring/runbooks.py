@@ -1,20 +1,11 @@
 """Which kind of alert a finding makes, and the page that says what to do about it: one page for each kind."""
 
+import checks.rules
 from resources.findings import Finding
 
 FOLDER = "docs/runbooks"
 
-GROUPS = (
-    "schema",
-    "completeness",
-    "keys",
-    "ranges",
-    "references",
-    "freshness",
-    "consistency",
-    "distribution",
-    "delivered",
-)
+GROUPS = (*checks.rules.GROUPS, "delivered")
 """Kinds that are the groups of a contract's rules, and the account's own check."""
 
 MODEL_GATE = "model-gate"
