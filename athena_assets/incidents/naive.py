@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from athena_assets.atomic import temporary_beside
+from athena_assets.atomic import replacing
 from athena_assets.features.evaluate import evaluate
 from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
 from athena_assets.incidents.extracts import Retailer
@@ -124,6 +124,5 @@ def _publish(made: NaiveNight) -> None:
         "expected_value_at_risk": pa.array(made.value_at_risk, type=pa.decimal128(18, 2)),
     }
     made.published.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(made.published)
-    pq.write_table(pa.table(columns), temporary)
-    temporary.replace(made.published)
+    with replacing(made.published) as temporary:
+        pq.write_table(pa.table(columns), temporary)

@@ -4,14 +4,13 @@ A reader that has a file open keeps the old copy; a reader that opens it gets a 
 never takes `latest.parquet` back in time.
 """
 
-import os
 import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from athena_assets.atomic import temporary_beside
+from athena_assets.atomic import replacing
 from athena_assets.nights import Night
 
 NIGHT_FILE = "part-0.parquet"
@@ -36,20 +35,16 @@ def publish_night(
     """
     target = folder / f"night={night.key}" / NIGHT_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(target)
-    try:
+    with replacing(target) as temporary:
         connection.execute(
             f"COPY (SELECT * EXCLUDE (night) FROM {table} WHERE night = DATE '{night.key}' ORDER BY {order_by})"
             f" TO '{_quoted(temporary)}' (FORMAT parquet, COMPRESSION zstd)"
         )
-        _durable(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
     latest = folder / LATEST
     published = night_of(latest)
     if published is None or published <= night.day:
-        _replace_with_copy(target, latest)
+        with replacing(latest) as temporary:
+            shutil.copyfile(target, temporary)
     return target.stat().st_size
 
 
@@ -66,25 +61,6 @@ def night_of(path: Path) -> date | None:
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException):
         return None
     return (as_of - timedelta(days=1)).date() if isinstance(as_of, datetime) else None
-
-
-def _replace_with_copy(source: Path, target: Path) -> None:
-    temporary = temporary_beside(target)
-    try:
-        shutil.copyfile(source, temporary)
-        _durable(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _durable(path: Path) -> None:
-    """Flush a file to the disk before its name says that it is whole."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _quoted(path: Path) -> str:

@@ -6,8 +6,8 @@ A boundary is where something becomes visible to others: right after a commit of
 after a file is renamed into place. There the process kills itself (SIGKILL: no handler runs, nothing is tidied up).
 
 Three stories, each on its own copy of the shop, told as one JSON document: the night `undisturbed`; `killed` at the
-first boundary, run again and killed at the second, and so on to the end; and, `alone`, killed at each boundary named on
-the command line and run again to its end.
+first boundary, run again and killed at the first one that it had not come to before, and so on to the end; and,
+`alone`, killed at each boundary named on the command line and run again to its end.
 
 A process of its own, because it forks: every night starts with everything imported, and before any library has threads.
 """
@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
@@ -28,15 +29,19 @@ WROTE_MODULES = "modules.json"
 
 
 class Boundaries:
-    """Counts the boundaries that a process passes, and kills it at the one with a number or a name."""
+    """Names the boundaries that a process passes, and kills it at the first one that is fatal.
 
-    def __init__(self, fatal: int | str, at: Path) -> None:
-        self._fatal, self._at, self._passed = fatal, at, 0
+    A name that comes again is numbered: `before latest.parquet`, `before latest.parquet (2)`.
+    """
+
+    def __init__(self, fatal: Callable[[str], bool], at: Path) -> None:
+        self._fatal, self._at, self._passed = fatal, at, Counter[str]()
 
     def passed(self, what: str) -> None:
-        self._passed += 1
-        if self._fatal in (self._passed, what):
-            self._at.write_text(what)
+        self._passed[what] += 1
+        name = what if self._passed[what] == 1 else f"{what} ({self._passed[what]})"
+        if self._fatal(name):
+            self._at.write_text(name)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self) -> None:
@@ -49,7 +54,7 @@ class Boundaries:
 
         def committing(connection: duckdb.DuckDBPyConnection) -> None:
             commit(connection)
-            self.passed("after a commit")
+            self.passed(f"after a commit of {writer()}")
 
         def replacing(source: Path, target: Path) -> None:
             name = Path(target).name
@@ -59,6 +64,15 @@ class Boundaries:
 
         warehouse.commit = committing
         os.replace = replacing  # type: ignore[assignment]  # the paths here are never descriptors
+
+
+def writer() -> str:
+    """The module whose transaction is being committed: the first one up the stack that only uses the warehouse."""
+    frame = sys._getframe()
+    while frame.f_globals["__name__"] in (__name__, "contextlib", "resources.warehouse"):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return str(frame.f_globals["__name__"])
 
 
 def main() -> None:
@@ -79,8 +93,10 @@ def main() -> None:
 def killed_everywhere(shop: Path, night: str) -> list[dict[str, object]]:
     """What a reader sees after each kill, and at last after the night that reached its end."""
     seen: list[dict[str, object]] = []
+    died: set[str] = set()
     while True:
-        at = run_until(shop, night, fatal=len(seen) + 1)
+        at = run_until(shop, night, fatal=lambda boundary: boundary not in died)
+        died.add(at or "")
         seen.append({"at": at or "the end", "visible": visible(shop), "hidden": hidden(shop)})
         if at is None:
             return seen
@@ -88,19 +104,19 @@ def killed_everywhere(shop: Path, night: str) -> list[dict[str, object]]:
 
 def killed_once(shop: Path, night: str, fatal: str) -> dict[str, object]:
     """What a reader sees after one kill, and after the night was run again."""
-    at = run_until(shop, night, fatal)
+    at = run_until(shop, night, fatal=lambda boundary: boundary == fatal)
     between = visible(shop)
     run_to_its_end(shop, night)
     return {"at": at, "between": between, "visible": visible(shop), "hidden": hidden(shop)}
 
 
-def run_until(shop: Path, night: str, fatal: int | str) -> str | None:
-    """Run the night in a child that dies at a boundary; returns which, or None when it came to its end."""
+def run_until(shop: Path, night: str, fatal: Callable[[str], bool]) -> str | None:
+    """Run the night in a child that dies at a fatal boundary; returns which, or None when it came to its end."""
     at = shop / "died-at.txt"
     at.unlink(missing_ok=True)
     code = in_a_child(lambda: run_night(shop, night, Boundaries(fatal, at)))
     if code not in (0, -signal.SIGKILL):
-        raise SystemExit(f"the night ended with {code} before boundary {fatal}")
+        raise SystemExit(f"the night ended with {code} and not at a boundary")
     return at.read_text() if code else None
 
 
