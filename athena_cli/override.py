@@ -70,7 +70,7 @@ def list_overrides(
         return
     print_table(
         "Overrides",
-        ["number", "table", "from", "to", "check", "by", "reason", "until (UTC)", "used"],
+        ["number", "table", "from", "to", "check", "by", "reason", "until (UTC)", "ended by", "used"],
         [
             [
                 each.id,
@@ -81,6 +81,7 @@ def list_overrides(
                 each.person,
                 each.reason,
                 f"{each.revoked_at or each.expires_at:%Y-%m-%d %H:%M}",
+                each.revoked_by or "",
                 uses.get(each.id, 0),
             ]
             for each in found

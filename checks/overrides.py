@@ -36,6 +36,7 @@ class Override:
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    revoked_by: str | None = None
 
     def covers(self, asset: str, partition: str, check: str) -> bool:
         """Whether the override is about this check of this partition."""
@@ -132,7 +133,7 @@ def every(connection: duckdb.DuckDBPyConnection) -> list[Override]:
         return []
     rows = connection.execute(
         "SELECT id, asset, first_partition, last_partition, check_name, person, reason, created_at, expires_at,"
-        " revoked_at FROM gate.override ORDER BY id"
+        " revoked_at, revoked_by FROM gate.override ORDER BY id"
     ).fetchall()
     return [Override(*row) for row in rows]
 
