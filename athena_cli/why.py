@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import duckdb
 import typer
 
-from athena_assets.errors import InvalidArgument
+from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.monitoring.delivery import open_alerts
 from athena_assets.monitoring.grouping import REFUSALS
 from athena_assets.monitoring.records import records_of
 from athena_assets.monitoring.why import Why, explain
-from athena_cli.clock import retailers_now
+from athena_cli.clock import retailers_now, utc_now
 from athena_cli.output import console, print_json
 from athena_cli.telling import knowledge_here
 from athena_cli.workplace import Workplace, here
+from checks.overrides import Override, live
 from resources.findings import Finding, Findings
 from resources.warehouse import Warehouse
 
@@ -89,7 +90,16 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
             yield connection
 
     records = records_of(settings, retailers_now(workplace.source.timezone), reading)
-    return explain(records, chosen, asked=asked)
+    return explain(records, chosen, lifted=_overrides(reading), asked=asked)
+
+
+def _overrides(reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> list[Override]:
+    """The overrides that hold now; none where the warehouse cannot be read, of which the screen says so itself."""
+    try:
+        with reading() as connection:
+            return live(connection, at=utc_now())
+    except (AthenaError, duckdb.Error):
+        return []
 
 
 def _is_asked(finding: Finding, asset: str | None, partition: str | None) -> bool:

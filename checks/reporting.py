@@ -82,7 +82,7 @@ def report(
             run_id=context.run.run_id,
             at=naive,
         )
-    told = _observe(context, connection, contract, outcomes, now)
+    told = _observe(context, connection, contract, outcomes, lifted, now)
     return list(_results(context, contract, outcomes, lifted, told))
 
 
@@ -91,6 +91,7 @@ def _observe(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     outcomes: Mapping[str | None, Sequence[Outcome]],
+    lifted: Sequence[overrides.Override],
     now: datetime,
 ) -> Mapping[str, str]:
     """Write the findings of the failed rules; returns the screen that `athena why` has for each partition with one."""
@@ -118,14 +119,18 @@ def _observe(
         for outcome in each
     ]
     home = home_of(context)
-    screens = _screens(home, connection, found, now) if found else {}
+    screens = _screens(home, connection, found, lifted, now) if found else {}
     told = [replace(each, details=screens.get(each.partition, "")) for each in found]
     Findings(home).observe(told, looked_at=looked_at, at=now)
     return screens
 
 
 def _screens(
-    home: Path, connection: duckdb.DuckDBPyConnection, found: Sequence[Finding], now: datetime
+    home: Path,
+    connection: duckdb.DuckDBPyConnection,
+    found: Sequence[Finding],
+    lifted: Sequence[overrides.Override],
+    now: datetime,
 ) -> dict[str, str]:
     """By partition, all that is known of its faults; nothing where the home's own records cannot be read."""
     try:
@@ -138,7 +143,7 @@ def _screens(
         return {}
     gravest = sorted(found, key=lambda each: each.severity != "ERROR")
     return {
-        partition: explain(records, [each for each in gravest if each.partition == partition]).screen()
+        partition: explain(records, [each for each in gravest if each.partition == partition], lifted=lifted).screen()
         for partition in dict.fromkeys(each.partition for each in found)
     }
 

@@ -22,6 +22,7 @@ from athena_assets.sources.deliveries import Delivery
 from checks.compiler import compile_rules
 from checks.contract import Contract
 from checks.evaluation import offending_rows
+from checks.overrides import Override, covering
 from resources.findings import Finding
 
 MOST_ROWS = 5
@@ -86,6 +87,9 @@ class Why:
     """On the retailer's wall."""
     runbook: str
     mend: str
+    lifted: tuple[str, ...] = ()
+    """The live overrides of the failed checks, in words; with one for each of them, readers are let through."""
+    let_through: bool = False
     unread: str = ""
     """Why rows and verdicts could not be read, if they could not."""
 
@@ -96,9 +100,10 @@ class Why:
 
     def screen(self) -> str:
         """One screen for a person; the alert and the check's description say the same."""
-        state = (
-            "is refused" if any(each.severity == "ERROR" for each in self.findings) else "is passed on with a warning"
-        )
+        refused = any(each.severity == "ERROR" for each in self.findings)
+        state = "is refused" if refused else "is passed on with a warning"
+        if self.let_through:
+            state = "failed its checks and is let through"
         lines = [f"{self.asked} waits for {self.where}"] if self.asked else []
         lines.append(f"{self.where} {state}")
         for finding in self.findings[:MOST_RULES]:
@@ -112,6 +117,7 @@ class Why:
         # The UI shows the first lines: what mends it stands before whom it hits.
         facts = {
             "delivery": [self._delivered()] if self.delivery else [],
+            "override": list(self.lifted),
             "next": [self.mend],
             "or": [self._override()] if self._can_be_overridden else [],
             "published": [self._up(each) for each in self.published],
@@ -131,7 +137,11 @@ class Why:
 
     @property
     def _can_be_overridden(self) -> bool:
-        return all(each.kind == "check" for each in self.findings) and self.findings[0].severity == "ERROR"
+        return (
+            not self.let_through
+            and all(each.kind == "check" for each in self.findings)
+            and self.findings[0].severity == "ERROR"
+        )
 
     def _override(self) -> str:
         partition = self.partition or "''"
@@ -156,6 +166,8 @@ class Why:
             "delivery": self.delivery.delivery_id if self.delivery else None,
             "affected": self.impact.lines() if self.impact else [],
             "published": [{**each.document(), "age": each.age(self.now)} for each in self.published],
+            "overrides": list(self.lifted),
+            "let_through": self.let_through,
             "runbook": self.runbook,
             "next": self.mend,
             "unread": self.unread,
@@ -175,10 +187,17 @@ class Records:
     reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
-def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str] | None = None) -> Why:
+def explain(
+    records: Records,
+    roots: Sequence[Finding],
+    *,
+    lifted: Sequence[Override] = (),
+    asked: tuple[str, str] | None = None,
+) -> Why:
     """Everything about one partition, from what is wrong with it.
 
     roots: at least one finding, the gravest first; those of the first one's asset and partition are told.
+    lifted: the overrides that hold now.
     asked: asset and partition that were asked about, where they only wait for this; mended, they are computed too.
     """
     first = roots[0]
@@ -195,6 +214,8 @@ def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str
             unread = str(error).splitlines()[0]
     delivery = _brought(records.mender, first, offending)
     mend = records.mender.command(first, delivery)
+    failed = {each.check for each in findings if each.severity == "ERROR" and each.kind == "check"}
+    excuses = {check: covering(lifted, first.asset, first.partition, check) for check in sorted(failed)}
     return Why(
         asset=first.asset,
         partition=first.partition,
@@ -207,6 +228,8 @@ def explain(records: Records, roots: Sequence[Finding], *, asked: tuple[str, str
         now=records.now,
         runbook=runbook_of(kind_of(first)),
         mend=records.mender.then(mend, *asked) if asked else mend,
+        lifted=tuple(dict.fromkeys(one.sentence() for one in excuses.values() if one)),
+        let_through=bool(excuses) and all(excuses.values()),
         unread=unread,
     )
 
