@@ -14,7 +14,14 @@ from athena_assets.sources.source import Source
 from athena_cli.nights import run_night
 from athena_cli.output import console, doing, errors, print_json
 from athena_cli.refusals import refusals_in_full
-from athena_cli.sources import SIMULATOR, declared_source, land_simulator, register_files
+from athena_cli.sources import (
+    PURCHASES_PER_YEAR,
+    SIMULATOR,
+    PurchasesPerYear,
+    declared_source,
+    land_simulator,
+    register_files,
+)
 from athena_cli.summary import evening_summary, print_evening
 from athena_cli.training import month_before, train_month
 from athena_cli.workplace import Workplace, here
@@ -28,6 +35,7 @@ def run(
     mapping: Annotated[Path | None, typer.Option(help="Mapping YAML that declares a source of your own.")] = None,
     customers: Annotated[int, typer.Option(help="Simulator: customers by the end of the history.")] = 5_000,
     nights: Annotated[int, typer.Option(help="Simulator: nightly deliveries after the history.")] = 3,
+    purchases_per_year: PurchasesPerYear = PURCHASES_PER_YEAR,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
     """Land what was delivered, train a champion, run every delivered night, publish, and add up what it cost."""
@@ -36,7 +44,8 @@ def run(
     telling = errors if as_json else console
     if source == SIMULATOR and mapping is None:
         _refuse_files_of_the_simulator(orders or [])
-        said = land_simulator(settings, SimulatorParameters(customers=customers, nights=nights))
+        parameters = SimulatorParameters(customers=customers, nights=nights, purchases_per_year=purchases_per_year)
+        said = land_simulator(settings, parameters)
     else:
         said = _land_files(settings, source, orders or [], mapping)
     for line in said:

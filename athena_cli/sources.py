@@ -26,6 +26,8 @@ from resources.home import HomeRecord, home_of, parking_place, read_home, write_
 from resources.settings import Settings, load_settings
 
 SIMULATOR = "simulator"
+PURCHASES_PER_YEAR = SimulatorParameters.purchases_per_year
+PurchasesPerYear = Annotated[float, typer.Option(help="Mean purchases a year of a customer who has not left.")]
 BACK_IN_AUTUMN = timedelta(hours=1)
 """By how much the wall clock may honestly stand before a moment of the past: the hour that comes twice."""
 
@@ -35,10 +37,17 @@ def simulate(
     nights: Annotated[int, typer.Option(help="Nightly deliveries after the history; a larger number adds nights.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20_261_031,
     history_days: Annotated[int, typer.Option(help="Days of bulk history before the first night.")] = 730,
+    purchases_per_year: PurchasesPerYear = PURCHASES_PER_YEAR,
 ) -> None:
     """Simulate a retailer and land what it delivers: a bulk history, then one delivery per night."""
     settings = load_settings()
-    parameters = SimulatorParameters(customers=customers, nights=nights, seed=seed, history_days=history_days)
+    parameters = SimulatorParameters(
+        customers=customers,
+        nights=nights,
+        seed=seed,
+        history_days=history_days,
+        purchases_per_year=purchases_per_year,
+    )
     for line in land_simulator(settings, parameters):
         console.print(line, markup=False)
 
@@ -63,7 +72,7 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
         for leftover in (folder, truth):
             shutil.rmtree(leftover, ignore_errors=True)
         with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
-            simulated = write_retailer(parameters, folder, truth)
+            simulated = write_retailer(parameters, folder, truth, workers=settings.threads)
         source = source_of_home(settings.home, SIMULATOR)
         write_home(settings.home, HomeRecord(SIMULATOR, parameters.first_night))
         replace_text(_parameters_path(settings), _parameters_text(parameters))
@@ -78,7 +87,7 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
             delivery.folder.replace(kept)
             registered = landing.register(
                 source,
-                [kept / table.path.name for table in delivery.tables.values()],
+                [kept / path.name for table in delivery.tables.values() for path in table.paths],
                 kind=delivery.kind,
                 registered_at=night.as_of.replace(minute=30),
                 last_night=night,

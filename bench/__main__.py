@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from athena_cli.workplace import Workplace
-from bench import artifact, false_alarms, features, gate, meter, night, orchestrator, real, start
+from bench import artifact, false_alarms, features, gate, meter, night, orchestrator, real, simulation, start
 from bench.machine import machine
 from bench.retailer import small_retailer, temporary_home
 from bench.table import Table
 
-PARTS = ("start", "orchestrator", "meter", "features", "gate", "night", "artifact", "real")
+PARTS = ("start", "orchestrator", "meter", "features", "gate", "night", "artifact", "real", "simulation")
 FALSE_ALARMS = "false-alarms"
 """Half an hour, and no benchmark of time: only when it is named."""
 
@@ -47,6 +47,8 @@ class Benchmarks:
                 yield from night.measure(self._retailer, rounds)
             case "artifact":
                 yield from artifact.measure(self._retailer, customers, rounds)
+            case "simulation":
+                yield from simulation.measure(customers)
             case "false-alarms":
                 found, page = false_alarms.measure(self._options.real)
                 false_alarms.PAGE.write_text(page, encoding="utf-8")
@@ -74,7 +76,7 @@ def _options() -> argparse.Namespace:
         "parts", nargs="*", default=PARTS, help=f"which of {', '.join(PARTS)}; default: all; or {FALSE_ALARMS}"
     )
     parser.add_argument(
-        "--customers", type=_at_least(100), default=200_000, help="of the features and batch benchmarks"
+        "--customers", type=_at_least(100), default=200_000, help="of the features, batch and simulation parts"
     )
     parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
     parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")

@@ -7,7 +7,7 @@
 The rows are the simulator's; only the form of the delivery is the retailer's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -63,12 +63,15 @@ def deliver(
     source = mapped_source(MAPPING)
     folder.mkdir(parents=True, exist_ok=True)
     history, *nightly = simulated.deliveries
-    history.folder.replace(folder / "history")
-    so_far, names, delivered = [folder / "history"], dict[str, str](), []
+    (folder / "history").mkdir()
+    so_far = [{name: table.paths for name, table in history.tables.items()}]
+    names, delivered = dict[str, str](), []
     with duckdb.connect(config={"threads": 2}) as connection:
+        for table, paths in so_far[0].items():
+            _write(connection, paths, folder / "history" / f"{table}.parquet", {})
         for delivery in nightly:
             night = Night(delivery.last_day)
-            so_far.append(delivery.folder)
+            so_far.append({name: table.paths for name, table in delivery.tables.items()})
             names |= renamed.get(night.day, {})
             target = folder / night.key
             target.mkdir()
@@ -76,7 +79,7 @@ def deliver(
                 full = source.repeats_earlier_nights(table, "nightly")
                 _write(
                     connection,
-                    [each / f"{table}.parquet" for each in (so_far if full else so_far[-1:])],
+                    [file for each in (so_far if full else so_far[-1:]) for file in each[table]],
                     target / f"{table}.parquet",
                     names if table == "orders" else {},
                 )
@@ -84,7 +87,9 @@ def deliver(
     return Retailer(source, folder / "history", tuple(delivered))
 
 
-def _write(connection: duckdb.DuckDBPyConnection, files: list[Path], target: Path, names: Mapping[str, str]) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Path], target: Path, names: Mapping[str, str]
+) -> None:
     """One delivered file from several of the simulator's, in their order, with columns under other names."""
     listed = ", ".join(quote_text(str(path)) for path in files)
     scanned = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"

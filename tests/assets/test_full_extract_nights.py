@@ -12,6 +12,7 @@ from athena_assets.atomic import replace_text
 from athena_assets.definitions import build_athena
 from athena_assets.incidents.extracts import MAPPING, NightlyDelivery, deliver
 from athena_assets.sources.landing import Landing
+from athena_assets.sources.simulator import population
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from resources.home import HomeRecord, write_home
 from resources.orchestrator import Orchestrator
@@ -34,6 +35,8 @@ def test_night_when_the_extract_rewrites_the_past_then_it_is_counted_and_not_tak
     home = tmp_path / "home"
     for name in ("ATHENA_HOME", "DAGSTER_HOME", "ATHENA_DAGSTER_STORAGE"):
         monkeypatch.setenv(name, str(home))
+    # Three blocks, so that the simulator writes the history in parts.
+    monkeypatch.setattr(population, "BLOCK_CUSTOMERS", 100)
     retailer = deliver(PARAMETERS, tmp_path / "deliveries", scratch=tmp_path / "scratch", renamed={})
     landing = Landing.of(home)
     first, second = retailer.nights

@@ -51,6 +51,10 @@ REFUSED = {
     ),
     "backtest_before_the_shop": (("backtest", "--as-of", "2009-11-01"), ("180 days of orders",)),
     "too_many_customers": (("simulate", "--customers", "99000000"), ("customers = 99000000", "<= 10000000")),
+    "no_purchase_at_all": (
+        ("run", "--purchases-per-year", "0"),
+        ("purchases_per_year = 0.0", ">= 0.1"),
+    ),
     "files_nobody_named": (("run", "--source", "another_shop"), ("no source is called 'another_shop'",)),
 }
 

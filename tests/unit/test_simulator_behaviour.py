@@ -20,7 +20,7 @@ SEASONS = [date(y, m, 1) for y in (2024, 2025) for m in (7, 10)] + [date(y, m, 1
 def load(retailer):
     connection = duckdb.connect()
     for table in ("orders", "order_lines", "service_contacts", "campaign_contacts", "customers", "products"):
-        paths = [str(delivery.tables[table].path) for delivery in retailer.deliveries]
+        paths = [str(path) for delivery in retailer.deliveries for path in delivery.tables[table].paths]
         connection.execute(
             f"CREATE TABLE {table} AS FROM read_parquet($paths, hive_partitioning = false)", {"paths": paths}
         )

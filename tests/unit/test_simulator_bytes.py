@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from datetime import date
@@ -10,9 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from athena_assets.sources.simulator import population
+from athena_assets.sources.simulator import files, population
 from athena_assets.sources.simulator.parameters import InvalidSimulatorParameter, SimulatorParameters
 from athena_assets.sources.simulator.retailer import SimulatorOutputExists, simulate
+from athena_assets.sources.simulator.workers import SimulatorWorkerLost, worker_pool
 
 SMALL = {"customers": 300, "history_days": 120, "nights": 2, "first_night": date(2026, 3, 1)}
 
@@ -59,15 +61,49 @@ def test_earlier_deliveries_when_more_nights_follow_then_unchanged(tmp_path):
     assert {name: five[name] for name in delivered} == {name: two[name] for name in delivered}
 
 
-def test_history_when_customers_span_blocks_then_one_row_group_each_and_unique_ids(tmp_path, monkeypatch):
+def test_files_when_several_processes_share_the_blocks_then_the_bytes_of_one(tmp_path, monkeypatch):
     monkeypatch.setattr(population, "BLOCK_CUSTOMERS", 100)
+    alone = written(tmp_path / "alone")
+    simulate(SimulatorParameters(**SMALL), tmp_path / "shared" / "landing", tmp_path / "shared" / "truth", workers=3)
+    assert digests(tmp_path / "shared") == alone
+    assert {path.suffix for path in (tmp_path / "shared").rglob("*") if path.is_file()} == {".parquet"}
+
+
+def test_history_when_customers_span_blocks_then_a_file_of_each_and_unique_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr(population, "BLOCK_CUSTOMERS", 100)
+    simulated = simulate(SimulatorParameters(**SMALL), tmp_path / "landing", tmp_path / "truth")
+    history, *nights = simulated.deliveries
+    assert [path.name for path in history.tables["orders"].paths] == [f"orders-0000{block}.parquet" for block in "012"]
+    assert {path.name for night in nights for path in night.tables["orders"].paths} == {"orders.parquet"}
+    described = {path for delivery in simulated.deliveries for t in delivery.tables.values() for path in t.paths}
+    assert described == set((tmp_path / "landing").rglob("*.*"))
+
+    def column(table, name):
+        return [value for path in history.tables[table].paths for value in pq.read_table(path)[name].to_pylist()]
+
+    assert column("customers", "customer_id") == [f"C-{number:08d}" for number in range(1, 301)]
+    numbers = column("orders", "order_id")
+    assert len(set(numbers)) == len(numbers) == history.tables["orders"].rows > 300
+
+
+def test_files_when_a_block_is_large_then_row_groups_stay_small_enough_for_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROW_GROUP_ROWS", 500)
     written(tmp_path)
-    orders = pq.ParquetFile(tmp_path / "landing" / "history" / "orders.parquet")
-    assert orders.num_row_groups == 3
-    ids = pq.read_table(tmp_path / "landing" / "history" / "customers.parquet")["customer_id"].to_pylist()
-    assert ids == [f"C-{number:08d}" for number in range(1, 301)]
-    numbers = orders.read(["order_id"])["order_id"].to_pylist()
-    assert len(set(numbers)) == len(numbers) > 300
+    metadata = pq.ParquetFile(tmp_path / "landing" / "history" / "order_lines.parquet").metadata
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert len(sizes) > 3
+    assert set(sizes[:-1]) == {500}
+
+
+def test_workers_when_one_is_killed_then_the_error_says_what_to_do():
+    with pytest.raises(SimulatorWorkerLost, match="ended before it was done") as raised, worker_pool(2) as pool:
+        list(pool.each(signal.raise_signal, [signal.SIGKILL]))
+    assert "ATHENA_THREADS=1" in raised.value.next_command
+
+
+def test_workers_when_a_piece_fails_then_its_own_error_is_raised_here(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), worker_pool(2) as pool:
+        list(pool.each(os.rmdir, [tmp_path / "nowhere"]))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from athena_assets.sources.simulator.deliveries import Rows
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.retailer import simulate
 from athena_assets.sources.tables import RAW_TABLES
@@ -30,9 +27,10 @@ def warehouse(retailer):
     for table in TABLES:
         parts = " UNION ALL ".join(
             f"SELECT *, DATE '{delivery.last_day}' AS delivered_on, '{delivery.kind}' AS kind, "
-            f"DATE '{delivery.first_day}' AS first_day FROM read_parquet('{delivery.tables[table].path}', "
+            f"DATE '{delivery.first_day}' AS first_day FROM read_parquet('{path}', "
             "hive_partitioning = false)"
             for delivery in retailer.deliveries
+            for path in delivery.tables[table].paths
         )
         connection.execute(f"CREATE TABLE {table} AS {parts}")
     for name, path in retailer.truth.items():
@@ -43,26 +41,6 @@ def warehouse(retailer):
 
 def rows(connection, sql):
     return connection.execute(sql).fetchall()
-
-
-def test_night_rows_when_kept_for_later_then_without_the_block_they_came_from():
-    day = np.repeat(np.arange(1_000), 10)
-    text = pa.array(["x" * 50] * day.size)
-    when = pa.array(np.zeros(day.size, dtype=np.int64), type=pa.timestamp("us"))
-    customers = Rows(
-        {
-            "customer_id": text,
-            "registered_on": pa.array(day.astype(np.int32), type=pa.date32()),
-            "country": text,
-            "known_at": when,
-        },
-        day,
-        None,
-    )
-    kept, _ = customers.detached("customers", 500)
-    assert kept.num_rows == 10
-    assert kept.get_total_buffer_size() < 10_000
-    assert set(kept["registered_on"].cast(pa.int32()).to_pylist()) == {500}
 
 
 def test_deliveries_when_defaults_then_two_years_and_three_nights_to_the_end_of_october(retailer):
@@ -78,7 +56,7 @@ def test_deliveries_when_defaults_then_two_years_and_three_nights_to_the_end_of_
 def test_files_when_read_then_columns_and_types_are_the_raw_contract(retailer, table):
     expected = [(column.name, column.type) for column in RAW_TABLES[table].columns]
     for delivery in retailer.deliveries:
-        path = delivery.tables[table].path
+        (path,) = delivery.tables[table].paths
         assert path.name == f"{table}.parquet"
         described = duckdb.sql(f"DESCRIBE FROM read_parquet('{path}', hive_partitioning = false)").fetchall()
         assert [(name, kind) for name, kind, *_ in described] == [*expected, ("known_at", "TIMESTAMP")]

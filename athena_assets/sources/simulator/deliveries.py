@@ -45,11 +45,6 @@ class Rows:
         cents = 0 if self.cents is None else int(self.cents[low:high].sum())
         return table.select(schemas.TABLES[name].names).cast(schemas.TABLES[name]), cents
 
-    def detached(self, name: str, day: int) -> tuple[Any, int]:
-        """Like `between` for one day, but a copy: a slice kept for later would keep the whole block alive."""
-        table, cents = self.between(name, day, day + 1)
-        return table.take(pa.array(np.arange(table.num_rows))), cents
-
 
 def product_rows(first_day: date, catalogue: Catalogue) -> Rows:
     """One row per product, delivered on the day of its launch."""
