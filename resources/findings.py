@@ -14,11 +14,13 @@ from typing import Literal
 
 from resources.outbox import Outbox, OutboxUnavailable, moment, stamp
 
-ERROR_CHECK = "error"
-"""`check` of a step that ended with a named error."""
-
 Place = tuple[str, str, str]
 """Where a look was taken: asset, partition, check."""
+
+
+def error_check(step: str) -> str:
+    """`check` of what a step left when it ended with an error: only the same step can clear it."""
+    return f"error:{step}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Finding:
     partition: str
     """Dagster's key; '' where there is none."""
     check: str
-    """Group of the rule ("completeness"); `ERROR_CHECK` for a step; the name of the command for a command."""
+    """Group of the rule ("completeness"); `error_check` of a step; the name of the command for a command."""
     rule: str
     """Id of the rule ("total_order_amount.required"); class of the error ("ColumnsDiffer")."""
     summary: str

@@ -17,7 +17,7 @@ import dagster as dg
 
 from athena_assets.errors import AthenaError
 from resources.disk import disk_full, is_full
-from resources.findings import ERROR_CHECK, Finding, Findings
+from resources.findings import Finding, Findings, error_check
 from resources.meter import metered
 from resources.meter_step import of as step_of
 from resources.settings import Settings, load_settings
@@ -88,10 +88,12 @@ def _observe(context: Any, error: Exception | None) -> None:
     known = step_of(context)
     if known is None or not known.subjects:
         return
-    places = [(asset, partition, ERROR_CHECK) for asset in known.subjects for partition in known.partition_keys or [""]]
+    # A table may have several check steps: the success of one says nothing of the others.
+    check = error_check(known.work.step)
+    places = [(asset, partition, check) for asset in known.subjects for partition in known.partition_keys or [""]]
     found = []
     if error is not None:
-        asset, partition, check = places[0]
+        asset, partition, _ = places[0]
         found = [
             Finding(
                 kind="error",

@@ -47,3 +47,38 @@ def test_step_when_it_ends_with_an_error_then_it_is_found_until_the_step_succeed
     assert found.finding.summary == summary
     assert run(tmp_path, None, monkeypatch)
     assert Findings(tmp_path).open() == []
+
+
+def test_check_when_another_check_step_of_its_table_succeeds_after_it_then_its_error_stays_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATHENA_HOME", str(tmp_path))
+    broken = [NoSuchPrice("there is no price for X")]
+    key = dg.AssetKey(["shop", "sale"])
+
+    @dg.asset(key=key)
+    def sale() -> None:
+        """A table with two check steps."""
+
+    @dg.asset_check(asset=key, blocking=True)
+    @step
+    def first(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        for error in broken:
+            raise error
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset=key)
+    @step
+    def second(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    def checked(check: dg.AssetChecksDefinition) -> bool:
+        return dg.materialize([sale, check], raise_on_error=False).success
+
+    assert not checked(first)
+    assert checked(second)
+    (found,) = Findings(tmp_path).open()
+    assert (found.finding.asset, found.finding.rule) == ("shop.sale", "NoSuchPrice")
+    broken.clear()
+    assert checked(first)
+    assert Findings(tmp_path).open() == []
