@@ -42,6 +42,8 @@ class Outcome:
     said: str
     """What the check says in the UI: the faults, or that there are none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    reached: bool = True
+    """Whether anything was evaluated; what was not has neither passed nor failed, so no override can lift it."""
 
     @property
     def failed(self) -> list[verdicts.Evaluation]:
@@ -69,6 +71,7 @@ def report(
     lifted = overrides.live(connection, at=naive)
     for partition, found in outcomes.items():
         blocking = [each for each in found if each.severity == "ERROR"]
+        unreached = [each.check for each in blocking if not each.reached]
         verdicts.save(
             connection,
             asset=contract.address,
@@ -77,7 +80,9 @@ def report(
             verdicts=[
                 verdicts.Verdict(each.check, each.rules_hash, each.passed, "" if each.passed else each.said)
                 for each in blocking
+                if each.reached
             ],
+            unreached=unreached,
             evaluations=[evaluation for each in found for evaluation in each.evaluations],
             run_id=context.run.run_id,
             at=naive,
@@ -117,6 +122,7 @@ def _observe(
         (contract.address, partition or verdicts.UNPARTITIONED, outcome.check)
         for partition, each in outcomes.items()
         for outcome in each
+        if outcome.reached
     ]
     home = home_of(context)
     screens = _screens(home, connection, found, lifted, now) if found else {}
@@ -163,7 +169,10 @@ def _results(
     for check, each in by_check.items():
         failed = [(partition, outcome) for partition, outcome in each if not outcome.passed]
         _, shown = (failed or each)[0]
-        excuses = [overrides.covering(lifted, contract.address, partition, check) for partition, _ in failed]
+        excuses = [
+            overrides.covering(lifted, contract.address, partition, check) if outcome.reached else None
+            for partition, outcome in failed
+        ]
         excused = bool(failed) and all(excuses)
         words = shown.said
         if len(each) > 1:

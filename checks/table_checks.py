@@ -86,9 +86,9 @@ def outcomes_of(result: TableResult, checks: tuple[CheckName, ...]) -> list[Outc
 
 
 def outcome_of(check: CheckName, results: tuple[RuleResult, ...], rows: int) -> Outcome:
-    """What one check found, from the results of its rules; one without results was not reached, and has not passed."""
+    """What one check found, from the results of its rules; one without results was not reached."""
     faults = [result for result in results if not result.passed]
-    # A group without results was not reached, because the table's columns are not those of its contract.
+    # Not reached, because the table's columns are not those of its contract: it has neither passed nor failed.
     reached = bool(results)
     sentences = [result.sentence() for result in faults[:MOST_FAULTS_SHOWN]]
     if not reached:
@@ -98,6 +98,7 @@ def outcome_of(check: CheckName, results: tuple[RuleResult, ...], rows: int) -> 
         severity=check.severity,
         rules_hash=check.rules_hash,
         passed=reached and not faults,
+        reached=reached,
         evaluations=tuple(Evaluation.of(result) for result in results),
         said="; ".join(sentences) or f"{len(results)} rules hold",
         metadata={

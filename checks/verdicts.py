@@ -189,13 +189,21 @@ def save(
     evaluations: Sequence[Evaluation],
     run_id: str,
     at: datetime,
+    unreached: Sequence[str] = (),
 ) -> None:
     """Write down what the checks of one partition said, in the caller's transaction.
 
-    at: naive UTC. Raises `NotStamped` where nothing has been written that they could be about.
+    at: naive UTC. unreached: checks that could not be evaluated; what they said before is void.
+    Raises `NotStamped` where nothing has been written that they could be about.
     """
     number = standing(connection, asset, partition)
     key = partition or UNPARTITIONED
+    if unreached:
+        connection.execute(
+            "DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition"
+            " AND list_contains($checks, check_name)",
+            {"asset": asset, "partition": key, "checks": list(unreached)},
+        )
     if verdicts:
         connection.execute(
             "INSERT OR REPLACE INTO gate.verdict SELECT $asset, $partition, unnest($checks), $number, unnest($hashes),"

@@ -137,3 +137,22 @@ def test_eager_asset_when_what_it_reads_is_overridden_then_it_is_requested(shop:
     assert shop.requested() == {}
     grant(shop, table="shop.clean")
     assert shop.requested() == {"mail": {DAY}}
+
+
+def test_override_when_of_every_check_then_it_lifts_none_that_nobody_evaluated(shop: Shop) -> None:
+    """Where the columns are others, every other check is not evaluated: what it would say, nobody can answer for."""
+    assert shop.run("raw", day=DAY).success
+    shop.rows("ALTER TABLE shop.raw ADD COLUMN surplus BIGINT")
+    override = grant(shop)
+    checked = shop.run("raw", day=DAY, only_checks=True)
+    assert not checked.success
+    severities = {
+        each.check_name: each.severity for each in checked.result.get_asset_check_evaluations() if not each.passed
+    }
+    assert severities["schema"] == dg.AssetCheckSeverity.WARN, "the failed check is let through"
+    assert severities["consistency"] == dg.AssetCheckSeverity.ERROR
+    refused = shop.run("clean", day=DAY)
+    assert refused.made == set()
+    assert f"shop.raw {DAY}, whose check completeness has no verdict" in refused.refused
+    assert shop.rows("SELECT check_name, passed FROM gate.verdict WHERE asset = 'shop.raw'") == [("schema", False)]
+    assert shop.rows(f"SELECT count(*) FROM gate.override_use WHERE override = {override.id}") == [(0,)]
