@@ -66,15 +66,16 @@ def offending_rows(
     most: int = 5,
 ) -> tuple[Sequence[str], list[tuple[object, ...]]]:
     """Column names and up to `most` rows that offend a rule, in key order; none where no single row offends."""
-    condition = rule.condition
     if rule.id == "key.unique":
         key = ", ".join(f'"{name}"' for name in contract.keys)
-        condition = f"true QUALIFY count(*) OVER (PARTITION BY {key}) > 1"
-    if condition is None:
+        offends = f"QUALIFY count(*) OVER (PARTITION BY {key}) > 1"
+    elif rule.condition is not None:
+        offends = f"AND ({rule.condition})"
+    else:
         return (), []
     where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
     order = ", ".join(f'"{name}"' for name in contract.keys) or "1"
-    sql = f"SELECT * FROM {contract.address} WHERE {where} AND {condition} ORDER BY {order} LIMIT {most}"
+    sql = f"SELECT * FROM {contract.address} WHERE {where} {offends} ORDER BY {order} LIMIT {most}"
     result = connection.execute(sql, _used(sql, {"partition": partition}))
     names = [column[0] for column in result.description or []]
     return names, result.fetchall()

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from athena_assets.orders.rules import rules_for
+from checks.compiler import compile_rules
 from checks.contract import load_contract
-from checks.evaluation import check_table
+from checks.evaluation import check_table, offending_rows
 
 TONIGHT = "2026-02-10"
 TABLES = ("order_lines", "orders", "customers", "products", "accounting", "quarantine")
@@ -199,3 +200,28 @@ def test_quarantine_when_a_rule_holds_for_every_source_then_its_reason_is_told(s
         row = [TONIGHT, "D", "order_lines", 1, code, "why", 0, "{}"]
         shop.execute("INSERT INTO orders.quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         assert list(failed(shop, "quarantine").values()) == ["WARN"], code
+
+
+def test_offending_rows_when_a_rule_names_alternatives_then_those_of_other_nights_are_left_out(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    for night in ("2026-02-09", TONIGHT):
+        for number, reason in enumerate(("negative_price", "quantity.maximum")):
+            row = [night, f"D-{night}", "order_lines", number, reason, "why", 0, "{}"]
+            shop.execute("INSERT INTO orders.quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    contract = load_contract("orders.quarantine")
+    (rule,) = [each for each in compile_rules(contract) if each.id == "reason.value"]
+    names, rows = offending_rows(shop, contract, rule, partition=TONIGHT)
+    assert {str(row[names.index("delivery_id")]) for row in rows} == {f"D-{TONIGHT}"}
+    assert len(rows) == 2
+
+
+def test_offending_rows_when_a_key_comes_twice_then_it_is_looked_for_in_the_night_alone(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    shop.execute(f"INSERT INTO orders.orders SELECT * FROM orders.orders WHERE night = '{TONIGHT}' LIMIT 1")
+    shop.execute("INSERT INTO orders.orders SELECT * REPLACE (DATE '2026-02-09' AS night) FROM orders.orders LIMIT 9")
+    contract = load_contract("orders.orders")
+    (rule,) = [each for each in compile_rules(contract) if each.id == "key.unique"]
+    names, rows = offending_rows(shop, contract, rule, partition=TONIGHT)
+    assert [str(row[names.index("night")]) for row in rows] == [TONIGHT, TONIGHT]
