@@ -10,6 +10,7 @@ from athena_assets.monitoring.delivery import open_alerts
 from athena_cli.output import console, errors, print_json, print_table
 from athena_cli.telling import deliver_outstanding, knowledge_here
 from resources.alert_book import AlertBook
+from resources.alert_sink import AlertSink
 from resources.settings import load_settings
 from resources.watch import Watch
 
@@ -44,7 +45,7 @@ def alerts(
             ["alert", "severity", "opened", "resolved", "what"],
             [[str(one.id), one.severity, _minute(one.opened_at), _minute(one.resolved_at), one.title] for one in over],
         )
-    for missing in AlertBook(settings.home).undelivered():
+    for missing in AlertBook(settings.home).undelivered(AlertSink.of(settings).channels):
         errors.print(
             f"alert {missing.alert_id} has not arrived on {missing.channel} (attempts: {missing.failures}):"
             f" {missing.failure}",

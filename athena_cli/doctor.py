@@ -14,6 +14,7 @@ from athena_cli.output import console, print_json, print_table
 from athena_cli.telling import tell_of_lost_publication
 from athena_cli.workplace import Workplace, here
 from resources.alert_book import AlertBook
+from resources.alert_sink import AlertSink
 from resources.findings import Findings
 from resources.home import need_home
 from resources.settings import load_settings, settings_page
@@ -156,7 +157,7 @@ def _published(workplace: Workplace) -> str:
 
 def _alerts(workplace: Workplace) -> str:
     book = AlertBook(workplace.settings.home)
-    if missing := book.undelivered():
+    if missing := book.undelivered(AlertSink.of(workplace.settings).channels):
         raise AthenaError(
             f"{len(missing)} messages about alerts have not arrived",
             expected="every channel of ATHENA_ALERT_URLS, and monitoring/ in the home, to take them",

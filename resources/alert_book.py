@@ -1,14 +1,15 @@
 """The book of alerts: which alert is open, and what each channel was told of it.
 
-A message is claimed in a transaction before it is sent and entered as told afterwards. A second process therefore
-does not send it again; when the first one dies in between, its claim runs out and another one sends it. So everything
-is told at least once, and twice only after a crash.
+A message is claimed in a transaction, its claim is renewed just before it is sent, and it is entered as told
+afterwards. A second process therefore does not send it again; when the first one dies in between, or is kept busy by
+the messages before it, its claim runs out and another one sends it. So everything is told at least once, and twice only
+after a crash.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from resources.findings import RecordedFinding, select_findings
 from resources.outbox import Outbox, moment, stamp
 
 LEASE = timedelta(minutes=5)
-"""How long a claim holds: longer than any transport takes to fail."""
+"""How long a claim holds: longer than any transport takes to fail with one message."""
 
 Occasion = Literal["opened", "escalated", "reminder", "resolved"]
 """Why a channel is told: it does not know yet, it got worse, it is still open, it is over."""
@@ -49,6 +50,8 @@ class Claim:
     alert: RecordedAlert
     channel: str
     occasion: Occasion
+    until: datetime
+    """When another process may take it."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,19 @@ class AlertBook:
                     occasion = _occasion(store, row, channel, remind_after, at)
                     if occasion is not None:
                         alert = alert or _recorded(store, row)
-                        claims.append(Claim(alert, channel, occasion))
-                        _claim(store, row["id"], channel, at)
+                        claims.append(Claim(alert, channel, occasion, until=at + LEASE))
+                        _claim(store, row["id"], channel, at + LEASE)
         return claims
+
+    def renew(self, claim: Claim, at: datetime) -> Claim | None:
+        """Hold a claim for another lease, just before it is sent; None where it ran out and another process took it."""
+        renewed = replace(claim, until=at + LEASE)
+        with self.outbox.opened() as store:
+            held = store.execute(
+                "UPDATE telling SET claimed_until = ? WHERE alert_id = ? AND channel = ? AND claimed_until = ?",
+                (stamp(renewed.until), claim.alert.id, claim.channel, stamp(claim.until)),
+            )
+            return renewed if held.rowcount else None
 
     def told(self, claim: Claim, at: datetime) -> None:
         """Enter that a message has arrived."""
@@ -118,13 +131,17 @@ class AlertBook:
             rows = store.execute(f"SELECT * FROM alert WHERE {condition} ORDER BY id").fetchall()
             return [_recorded(store, row) for row in rows]
 
-    def undelivered(self) -> list[Undelivered]:
-        """Messages whose last attempt failed."""
+    def undelivered(self, channels: Collection[str]) -> list[Undelivered]:
+        """Messages whose last attempt failed, on channels that there are today."""
         if not self.outbox.exists():
             return []
         with self.outbox.opened(write=False) as store:
             rows = store.execute("SELECT * FROM telling WHERE failures > 0 ORDER BY alert_id, channel").fetchall()
-        return [Undelivered(row["alert_id"], row["channel"], row["failures"], row["failure"]) for row in rows]
+        return [
+            Undelivered(row["alert_id"], row["channel"], row["failures"], row["failure"])
+            for row in rows
+            if row["channel"] in channels
+        ]
 
     def acknowledge(self, alert_id: int, by: str, at: datetime) -> RecordedAlert:
         """Enter who takes care of an alert: no more reminders, but still what is new about it.
@@ -198,11 +215,11 @@ def _occasion(
     return None
 
 
-def _claim(store: sqlite3.Connection, alert_id: int, channel: str, at: datetime) -> None:
+def _claim(store: sqlite3.Connection, alert_id: int, channel: str, until: datetime) -> None:
     store.execute(
         "INSERT INTO telling (alert_id, channel, claimed_until) VALUES (?, ?, ?)"
         " ON CONFLICT (alert_id, channel) DO UPDATE SET claimed_until = excluded.claimed_until",
-        (alert_id, channel, stamp(at + LEASE)),
+        (alert_id, channel, stamp(until)),
     )
 
 

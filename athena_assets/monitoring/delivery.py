@@ -1,8 +1,8 @@
 """Delivers what is outstanding: from the findings to alerts, from alerts to messages, from messages to the channels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from athena_assets.monitoring.alerting import Alert, Knowledge, describe, group_with, headline
@@ -21,18 +21,30 @@ class Delivery:
     """Why it did not arrive; it is due again."""
 
 
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
 def deliver(
-    home: Path, sink: AlertSink, knowledge: Knowledge, *, remind_after: timedelta, at: datetime
+    home: Path,
+    sink: AlertSink,
+    knowledge: Knowledge,
+    *,
+    remind_after: timedelta,
+    at: datetime,
+    clock: Callable[[], datetime] = _clock,
 ) -> list[Delivery]:
     """Send every message that is due on every channel; safe to call at any time and from several processes.
 
+    clock: how late it is before each message, because transports that do not answer take their time.
     A channel that fails neither stops the others nor raises. Raises `OutboxUnavailable`.
     """
     book = AlertBook(home)
     claims = book.settle(group_with(knowledge), channels=sink.channels, remind_after=remind_after, at=at)
     # Readers learn of a refused night beside what they read, at the moment in which its owner does.
     mark_home(home, home / "published")
-    return [_deliver(book, sink, knowledge, claim, at) for claim in claims]
+    held = (book.renew(claim, clock()) for claim in claims)
+    return [_deliver(book, sink, knowledge, claim, at) for claim in held if claim is not None]
 
 
 def open_alerts(home: Path, knowledge: Knowledge, *, resolved: bool = False, at: datetime) -> Sequence[Alert]:

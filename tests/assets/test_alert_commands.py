@@ -127,6 +127,10 @@ def test_alerts_when_one_is_taken_and_a_channel_is_down_then_each_command_says_s
     assert "taken by: Ada" in athena(home, "alerts").out
     monkeypatch.delenv("ATHENA_ALERT_URLS")
     assert athena(home, "alerts", "send").code == 0
+    given_up = athena(home, "doctor", "--json")
+    (found,) = [each for each in json.loads(given_up.out) if each["what"] == "alerts"]
+    assert found["well"], "a channel that is no more cannot be mended"
+    assert "json 1" not in athena(home, "alerts").err
     for answer in (shown, doctor, again):
         assert "under-the-hat" not in answer.out + answer.err
     assert b"under-the-hat" not in outbox_path(home).read_bytes()

@@ -208,11 +208,12 @@ def test_channel_when_it_fails_then_the_others_are_told_and_it_is_tried_again(pl
     broken = BrokenSink(place.home / "monitoring", say=place.received.append)
     for _ in range(2):
         deliver(place.home, broken, KNOWLEDGE, remind_after=DAY, at=AT)
-    (missing,) = AlertBook(place.home).undelivered()
+    (missing,) = AlertBook(place.home).undelivered(["log", "file"])
     assert (missing.channel, missing.failures, missing.failure) == ("file", 2, "the disk is full")
+    assert AlertBook(place.home).undelivered(["log"]) == [], "nobody waits for a channel that has been given up"
     assert len(place.received) == 1
     place.deliver()
-    assert AlertBook(place.home).undelivered() == []
+    assert AlertBook(place.home).undelivered(["log", "file"]) == []
     assert [each["occasion"] for each in place.documents()] == ["opened"]
 
 
@@ -241,6 +242,26 @@ def test_claim_when_its_process_dies_before_sending_then_another_sends_after_the
     assert book.settle(group, channels=["log"], remind_after=DAY, at=AT + LEASE - timedelta(seconds=1)) == []
     (again,) = book.settle(group, channels=["log"], remind_after=DAY, at=AT + LEASE)
     assert again.occasion == "opened"
+
+
+def test_claims_when_sending_outlasts_the_lease_then_another_process_takes_over_and_each_is_sent_once(
+    place: Place,
+) -> None:
+    place.see(*(failed(partition=f"2026-10-{day}") for day in range(10, 16)))
+    now = [AT]
+
+    def deliver_now(say: Callable[[str], None]) -> None:
+        sink = AlertSink(place.home / "monitoring", say=say)
+        deliver(place.home, sink, KNOWLEDGE, remind_after=DAY, at=now[0], clock=lambda: now[0])
+
+    def slowly(title: str) -> None:
+        place.received.append(title)
+        now[0] += LEASE * 0.6
+        deliver_now(place.received.append)
+
+    deliver_now(slowly)
+    assert len(place.received) == len(set(place.received)) == 6
+    assert sorted(str(each["key"]) for each in place.documents()) == [f"night 2026-10-{day}" for day in range(10, 16)]
 
 
 def _deliver_in_a_process(home: Path) -> None:
