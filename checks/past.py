@@ -1,8 +1,10 @@
 """What a rule's figure was on earlier partitions, for the rules that compare a figure with its own history.
 
-Figures of nights come from `monitoring.check_history`: the latest evaluation of each night, unless it was refused and
-nobody's override was relied on. Where there are too few nights yet, the bulk history's own days stand in, if the table
-has a history. A rule with a season also gets the figures of the same week a year before, from either.
+Figures of nights come from `monitoring.check_history`: the latest evaluation of each night by today's SQL, unless it
+was refused and nobody's override was relied on. What was recorded before the history kept the SQL's hash counts as
+long as the contract has the same version: left out, it would turn the rules of an older home off for a month. Where
+there are too few nights yet, the bulk history's own days stand in, if the table has a history. A rule with a season
+also gets the figures of the same week a year before, from either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ import duckdb
 from checks.compiler import aggregate_sql
 from checks.contract import Band, Contract
 from checks.rules import Past, Rule
+from checks.verdicts import has_figure_hashes
 
 HISTORY = "monitoring.check_history"
 DAYS_PER_PARTITION = 2
@@ -31,12 +34,13 @@ def past_figures(
 
     At most the band's `partitions` each, and with a season those of the same week a year before.
     """
-    bands = {rule.id: rule.band for rule in rules if rule.band is not None}
-    if not bands:
+    banded = [rule for rule in rules if rule.band is not None]
+    if not banded:
         return {}
+    bands = {rule.id: rule.band for rule in banded if rule.band is not None}
     night = date.fromisoformat(before)
     found = _Figures(bands, night)
-    for rule, partition, figure, rows, told in _recorded(connection, contract, list(bands), night):
+    for rule, partition, figure, rows, told in _recorded(connection, contract, banded, night):
         found.add(rule, date.fromisoformat(partition), Past(float(figure), int(rows), told=bool(told)))
     if contract.history and _exists(connection, contract.twin().address):
         for since, until, wanted in found.stretches_missing():
@@ -97,14 +101,16 @@ def _week_before(night: date) -> tuple[date, date]:
 
 
 def _recorded(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[str], night: date
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], night: date
 ) -> list[tuple[str, str, float, int, bool]]:
     if not _exists(connection, HISTORY):
         return []
+    figure_hash = "figure_hash" if has_figure_hashes(connection) else "CAST(NULL AS VARCHAR)"
     return connection.execute(
-        "WITH latest AS ("
-        f" SELECT rule, partition, check_name, severity, figure, rows, status FROM {HISTORY}"
-        " WHERE asset = $asset AND list_contains($rules, rule) AND partition < $before AND partition >= $oldest"
+        "WITH today AS (SELECT unnest($rules) AS rule, unnest($hashes) AS hash), latest AS ("
+        f" SELECT rule, partition, check_name, severity, figure, rows, status FROM {HISTORY} JOIN today USING (rule)"
+        " WHERE asset = $asset AND partition < $before AND partition >= $oldest"
+        f" AND ({figure_hash} = hash OR ({figure_hash} IS NULL AND contract_version = $version))"
         " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1)"
         " SELECT rule, partition, figure, rows, status = 'failed' FROM latest WHERE figure IS NOT NULL"
         " AND (status <> 'failed'"
@@ -116,7 +122,9 @@ def _recorded(
         " AND one.check_name IN ('*', latest.check_name)))",
         {
             "asset": contract.address,
-            "rules": list(rules),
+            "rules": [rule.id for rule in rules],
+            "hashes": [rule.figure_hash for rule in rules],
+            "version": contract.version,
             "before": night.isoformat(),
             "oldest": (night - OLDEST).isoformat(),
         },

@@ -4,7 +4,7 @@ One way for the checks of contracts, of the account and of models, so that none 
 gate, or the other way round.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,16 +60,20 @@ def report(
     context: dg.AssetCheckExecutionContext,
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
-    outcomes: Mapping[str | None, Sequence[Outcome]],
+    found_by_partition: Iterable[tuple[str | None, Sequence[Outcome]]],
 ) -> list[dg.AssetCheckResult]:
-    """Write down what a table's checks found, by partition, in the caller's transaction; returns Dagster's results.
+    """Write down what a table's checks found, in the caller's transaction; returns Dagster's results.
 
+    found_by_partition: earliest first; each is written down before the next one is asked for, so that a night which is
+    evaluated on demand is held against those before it.
     A failed check that a person has overridden is shown as a warning, so that Dagster lets the run go on.
     """
     now = datetime.now(UTC)
     naive = now.replace(tzinfo=None)
     lifted = overrides.live(connection, at=naive)
-    for partition, found in outcomes.items():
+    outcomes: dict[str | None, Sequence[Outcome]] = {}
+    for partition, found in found_by_partition:
+        outcomes[partition] = found
         blocking = [each for each in found if each.severity == "ERROR"]
         unreached = [each.check for each in blocking if not each.reached]
         verdicts.save(

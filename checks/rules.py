@@ -6,6 +6,7 @@ because a check result costs tens of milliseconds in the orchestrator while a fu
 (docs/decisions/0005-few-checks-many-rules.md).
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,6 +61,11 @@ class Rule:
     def check(self) -> str:
         """Name of the check that the rule is evaluated under."""
         return self.group if self.severity == "ERROR" else f"{self.group}{WARNINGS}"
+
+    @property
+    def figure_hash(self) -> str:
+        """Twelve hexadecimal digits that change when the same rows could give another figure; limits do not count."""
+        return hashlib.sha256(repr((self.expression, self.relative)).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 
 import dagster as dg
+import duckdb
 
 from checks.blocking import check_spec, partitions_of
 from checks.compiler import CheckName, checks_of
@@ -63,18 +64,19 @@ def build_table_checks(
     )
     @step
     def check(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        outcomes: dict[str | None, list[Outcome]] = {}
+        def found_in(partition: str | None, connection: duckdb.DuckDBPyConnection) -> list[Outcome]:
+            result = check_table(
+                connection,
+                contract,
+                partition=partition,
+                is_open=partition is None or is_open(date.fromisoformat(partition)),
+                minimum_rows=minimum_rows,
+            )
+            return outcomes_of(result, checks)
+
         with warehouse.write() as connection:
-            for partition in partitions_of(context, partitions_def):
-                result = check_table(
-                    connection,
-                    contract,
-                    partition=partition,
-                    is_open=partition is None or is_open(date.fromisoformat(partition)),
-                    minimum_rows=minimum_rows,
-                )
-                outcomes[partition] = outcomes_of(result, checks)
-            results = report(context, connection, contract, outcomes)
+            partitions = partitions_of(context, partitions_def)
+            results = report(context, connection, contract, ((each, found_in(each, connection)) for each in partitions))
         yield from results
 
     return check

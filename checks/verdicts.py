@@ -80,6 +80,8 @@ class Evaluation:
     found: str
     allowed: str
     rows: int
+    figure_hash: str = ""
+    """Of the rule, see there; '' for one whose figure nothing is held against."""
 
     @classmethod
     def of(cls, result: RuleResult) -> "Evaluation":
@@ -97,6 +99,7 @@ class Evaluation:
             found=result.found,
             allowed=result.allowed,
             rows=result.rows,
+            figure_hash=rule.figure_hash,
         )
 
 
@@ -106,8 +109,8 @@ def _ddl() -> str:
 
 
 def ensure_gate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the gate's tables where there are none."""
-    if not has_gate(connection):
+    """Make the gate's tables where there are none, and what this version has added to them."""
+    if not has_figure_hashes(connection):
         connection.execute(_ddl())
 
 
@@ -117,6 +120,16 @@ def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:
         connection.execute(
             "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'monitoring' AND table_name = 'check_history'"
             " AND database_name = current_database()"
+        ).fetchall()
+    )
+
+
+def has_figure_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the history says by which SQL its figures were computed; one of an earlier version does not."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'monitoring' AND table_name = 'check_history'"
+            " AND column_name = 'figure_hash' AND database_name = current_database()"
         ).fetchall()
     )
 
@@ -196,6 +209,7 @@ def save(
     at: naive UTC. unreached: checks that could not be evaluated; what they said before is void.
     Raises `NotStamped` where nothing has been written that they could be about.
     """
+    ensure_gate(connection)
     number = standing(connection, asset, partition)
     key = partition or UNPARTITIONED
     if unreached:
@@ -225,13 +239,24 @@ def save(
         ((last,),) = connection.execute("SELECT coalesce(max(evaluation), 0) FROM monitoring.check_history").fetchall()
         columns = {
             name: [getattr(each, name) for each in evaluations]
-            for name in ("check", "rule", "severity", "status", "figure", "low", "high", "found", "allowed")
+            for name in (
+                "check",
+                "rule",
+                "severity",
+                "status",
+                "figure",
+                "low",
+                "high",
+                "found",
+                "allowed",
+                "figure_hash",
+            )
         }
         connection.execute(
             "INSERT INTO monitoring.check_history SELECT unnest($numbers), $at, $run, $asset, $partition,"
             " unnest($check), unnest($rule), unnest($severity), unnest($status), unnest(CAST($figure AS DOUBLE[])),"
             " unnest(CAST($low AS DOUBLE[])), unnest(CAST($high AS DOUBLE[])), unnest($found), unnest($allowed),"
-            " unnest($description), unnest($rows), $number, $version",
+            " unnest($description), unnest($rows), $number, $version, unnest($figure_hash)",
             {
                 **columns,
                 "description": [each.description for each in evaluations],

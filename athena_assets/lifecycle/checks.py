@@ -48,14 +48,15 @@ def build_model_gate(
     @step
     def gate(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         with warehouse.write() as connection:
-            outcomes = {
-                month: [
-                    _outcome(spec, rules, name, [row for row in rows if check_of(row[0]) == name]) for name in CHECKS
-                ]
+            found = (
+                (
+                    month,
+                    [_outcome(spec, rules, name, [row for row in rows if check_of(row[0]) == name]) for name in CHECKS],
+                )
                 for month in partitions_of(context, months)
                 for rows in [_verdicts(connection, evaluation, month)]
-            }
-            results = report(context, connection, evaluation, outcomes)
+            )
+            results = report(context, connection, evaluation, found)
         yield from results
 
     return gate

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import duckdb
 
 from athena_assets.nights import Night
 from athena_assets.orders.delivered import Discrepancy, discrepancies
@@ -44,15 +45,16 @@ def build_delivered_check(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
     ) -> Iterator[dg.AssetCheckResult]:
         deliveries = landing.deliveries(retailer.source.name)
-        outcomes: dict[str | None, list[Outcome]] = {}
+
+        def found_in(partition: str | None, connection: duckdb.DuckDBPyConnection) -> list[Outcome]:
+            until = Night.parse(partition) if partition is not None else retailer.first_night.plus(-1)
+            complete = [each for each in deliveries if each.last_night <= until.day]
+            outcome = _outcome(discrepancies(connection, complete), len(complete))
+            return [outcome] if partition is None else [outcome, _new_columns(new_columns(deliveries, until))]
+
         with warehouse.write() as connection:
-            for partition in partitions_of(context, nights):
-                until = Night.parse(partition) if partition is not None else retailer.first_night.plus(-1)
-                complete = [each for each in deliveries if each.last_night <= until.day]
-                outcomes[partition] = [_outcome(discrepancies(connection, complete), len(complete))]
-                if partition is not None:
-                    outcomes[partition].append(_new_columns(new_columns(deliveries, until)))
-            results = report(context, connection, accounting, outcomes)
+            found = ((each, found_in(each, connection)) for each in partitions_of(context, nights))
+            results = report(context, connection, accounting, found)
         yield from results
 
     return check

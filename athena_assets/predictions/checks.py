@@ -19,7 +19,7 @@ from checks.blocking import check_spec, partitions_of
 from checks.compiler import CheckName
 from checks.contract import Contract
 from checks.past import past_figures
-from checks.reporting import report
+from checks.reporting import Outcome, report
 from checks.rules import RuleResult
 from checks.table_checks import outcome_of
 from resources.registry import ModelRegistry
@@ -54,14 +54,15 @@ def build_drift_check(
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, registry: dg.ResourceParam[ModelRegistry]
     ) -> Iterator[dg.AssetCheckResult]:
-        outcomes = {}
+        def found_in(night: Night, connection: duckdb.DuckDBPyConnection) -> list[Outcome]:
+            profile = _profile(connection, registry, contract, night)
+            found = drift_of_night(connection, contract, check_name, profile, night)
+            return [outcome_of(check_name, found, max((each.rows for each in found), default=0))]
+
         with warehouse.write() as connection:
-            for partition in partitions_of(context, nights):
-                night = Night.parse(str(partition))
-                profile = _profile(connection, registry, contract, night)
-                found = drift_of_night(connection, contract, check_name, profile, night)
-                outcomes[partition] = [outcome_of(check_name, found, max((each.rows for each in found), default=0))]
-            results = report(context, connection, contract, outcomes)
+            keys = map(str, partitions_of(context, nights))
+            found = ((key, found_in(Night.parse(key), connection)) for key in keys)
+            results = report(context, connection, contract, found)
         yield from results
 
     return check

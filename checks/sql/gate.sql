@@ -31,5 +31,7 @@ CREATE TABLE IF NOT EXISTS monitoring.check_history (
   asset VARCHAR NOT NULL, partition VARCHAR NOT NULL, check_name VARCHAR NOT NULL, rule VARCHAR NOT NULL,
   severity VARCHAR NOT NULL, status VARCHAR NOT NULL, figure DOUBLE, limit_low DOUBLE, limit_high DOUBLE,
   found VARCHAR NOT NULL, allowed VARCHAR NOT NULL, description VARCHAR NOT NULL, rows BIGINT NOT NULL,
-  materialisation BIGINT NOT NULL, contract_version VARCHAR NOT NULL
+  materialisation BIGINT NOT NULL, contract_version VARCHAR NOT NULL, figure_hash VARCHAR
 );
+/* The SQL that a figure was computed by; NULL in rows of a home that was made before this column. */
+ALTER TABLE monitoring.check_history ADD COLUMN IF NOT EXISTS figure_hash VARCHAR;

@@ -1,13 +1,15 @@
 """A contract's checks in Dagster: they block, per partition, and say which rule failed."""
 
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from athena_assets.automation import nightly_partitions
-from checks.contract import Column, Contract
+from checks.contract import Band, Column, Contract, SqlRule
 from checks.table_checks import build_table_checks
 from checks.verdicts import stamp
 from resources.steps import step
@@ -100,3 +102,60 @@ def test_asset_when_it_fails_clearly_then_the_run_says_the_named_error_and_does_
     data = failures[0].step_failure_data
     assert "the warehouse file cannot be read" in str(data.user_failure_data.description)
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+
+PRICES = (10, 10, 10, 50, 10, 10)
+"""One night's price after another: the fourth is out of what the shop ever had."""
+WEEK = nightly_partitions(date(2026, 1, 1), date(2026, 1, len(PRICES)), "Europe/London")
+LEVEL = SqlRule(
+    "price.level",
+    "Price.",
+    "median(price)",
+    "distribution",
+    band=Band(Decimal("0.2"), at_least=3, partitions=3, minimum_rows=1, relative=True),
+)
+BANDED = replace(SALE, rules=(LEVEL,))
+
+
+def checked_in_one_run(folder: Path, spans: list[tuple[int, int]]) -> dict[str, str]:
+    """Status of the rule by night, after a check run for each span (first and last day) of a week without verdicts."""
+    warehouse = Warehouse(database=str(folder / "w.duckdb"))
+    with warehouse.write() as connection:
+        ensure_table(connection, BANDED)
+        for number, price in enumerate(PRICES, 1):
+            night = f"2026-01-{number:02d}"
+            stamp(connection, BANDED, night, "loaded")
+            connection.execute("INSERT INTO shop.sale VALUES ($night, $price)", {"night": night, "price": price})
+    definitions = dg.Definitions(
+        assets=[dg.AssetSpec(["shop", "sale"], partitions_def=WEEK)],
+        asset_checks=[build_table_checks(BANDED, partitions_def=WEEK)],
+        resources={"warehouse": warehouse},
+        executor=dg.in_process_executor,
+    )
+    job = definitions.resolve_implicit_global_asset_job_def()
+    checks = job.get_subset(
+        asset_selection=set(), asset_check_selection=set(definitions.resolve_asset_graph().asset_check_keys)
+    )
+    for first, last in spans:
+        ends = {"start": f"2026-01-{first:02d}", "end": f"2026-01-{last:02d}"}
+        tags = {f"dagster/asset_partition_range_{end}": key for end, key in ends.items()}
+        checks.execute_in_process(tags=tags, instance=dg.DagsterInstance.ephemeral(), raise_on_error=False)
+    with warehouse.read() as connection:
+        return dict(
+            connection.execute(
+                "SELECT partition, status FROM monitoring.check_history WHERE rule = 'price.level'"
+            ).fetchall()
+        )
+
+
+def test_check_when_run_over_a_range_then_each_night_is_held_against_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if every night had been checked alone, in order."""
+    monkeypatch.setenv("ATHENA_HOME", str(tmp_path))
+    for name in ("one", "each"):
+        (tmp_path / name).mkdir()
+    at_once = checked_in_one_run(tmp_path / "one", [(1, len(PRICES))])
+    one_by_one = checked_in_one_run(tmp_path / "each", [(day, day) for day in range(1, len(PRICES) + 1)])
+    assert at_once == one_by_one
+    assert list(at_once.values()) == [*["not evaluated"] * 3, "failed", "passed", "passed"]

@@ -204,7 +204,7 @@ def checked_inside(table: Table) -> dg.AssetsDefinition:
         with warehouse.write() as connection:
             rows = table.write(connection, settings.home, partition, context.run.run_id)
             result = check_table(connection, contract, partition=partition)
-            results = report(context, connection, contract, {partition: outcomes_of(result, checks)})
+            results = report(context, connection, contract, [(partition, outcomes_of(result, checks))])
         yield materialisation(contract, rows)
         yield from results
 

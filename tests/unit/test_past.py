@@ -1,6 +1,7 @@
 """Which earlier figures a rule is held against: recorded ones, those of the bulk history, last year's week."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -11,8 +12,8 @@ from checks.compiler import compile_rules
 from checks.contract import Band, Column, Contract, Severity, SqlRule
 from checks.overrides import grant, record_use
 from checks.past import past_figures
-from checks.rules import Past
-from checks.verdicts import Evaluation, save, stamp
+from checks.rules import Past, RuleResult, Status
+from checks.verdicts import Evaluation, ensure_gate, save, stamp
 
 NIGHT = date(2026, 6, 30)
 ROWS = SqlRule(
@@ -52,17 +53,19 @@ def record(
     *,
     failed: bool = False,
     severity: Severity = "ERROR",
+    of: Contract = SALE,
 ) -> str:
     night = (NIGHT - timedelta(days=days_before)).isoformat()
-    stamp(connection, SALE, night, "run")
-    evaluation = Evaluation(
-        "distribution", "rows.level", severity, "failed" if failed else "passed", "", figure, None, None, "", "", 10
-    )
+    stamp(connection, of, night, "run")
+    (rule,) = compile_rules(of)
+    status: Status = "failed" if failed else "passed"
+    rule = replace(rule, severity=severity)
+    evaluation = Evaluation.of(RuleResult(rule, figure, 10, None, None, status))
     save(
         connection,
         asset="shop.sale",
         partition=night,
-        contract_version="1.0.0",
+        contract_version=of.version,
         verdicts=(),
         evaluations=[evaluation],
         run_id="run",
@@ -71,8 +74,8 @@ def record(
     return night
 
 
-def figures(connection: duckdb.DuckDBPyConnection) -> list[Past]:
-    return list(past_figures(connection, SALE, compile_rules(SALE), before=NIGHT.isoformat())["rows.level"])
+def figures(connection: duckdb.DuckDBPyConnection, of: Contract = SALE) -> list[Past]:
+    return list(past_figures(connection, of, compile_rules(of), before=NIGHT.isoformat())["rows.level"])
 
 
 def test_past_when_nights_are_recorded_then_the_newest_come_first_and_no_later_one(
@@ -142,3 +145,52 @@ def test_past_when_last_years_week_was_recorded_then_the_bulk_is_not_asked(shop:
     record(shop, 365, 20.0)
     bulk(shop, NIGHT - timedelta(days=366), 4)
     assert [each.figure for each in figures(shop) if each.year_before] == [20.0]
+
+
+DOUBLED = replace(SALE, rules=(replace(ROWS, expression="2 * count(*)"),), history=False)
+WIDER = replace(SALE, rules=(replace(ROWS, band=Band(Decimal(9), partitions=3, minimum_rows=2)),), history=False)
+
+
+def test_past_when_the_rule_is_computed_otherwise_today_then_its_old_figures_do_not_count(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    record(shop, 1, 1.0)
+    record(shop, 2, 2.0)
+    assert figures(shop, DOUBLED) == []
+    record(shop, 2, 4.0, of=DOUBLED)
+    assert [each.figure for each in figures(shop, DOUBLED)] == [4.0]
+    assert [each.figure for each in figures(shop)] == [1.0, 2.0]
+
+
+def test_past_when_only_the_band_of_the_rule_is_another_then_its_old_figures_count(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    record(shop, 1, 1.0)
+    assert [each.figure for each in figures(shop, WIDER)] == [1.0]
+
+
+def test_past_when_the_home_was_made_before_hashes_were_kept_then_figures_of_the_same_contract_count(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    """Without them every rule of an older home would be off until there are enough nights again."""
+    record(shop, 1, 1.0)
+    shop.execute("ALTER TABLE monitoring.check_history DROP COLUMN figure_hash")
+    assert [each.figure for each in figures(shop)] == [1.0]
+    assert figures(shop, replace(DOUBLED, version="2.0.0")) == []
+    ensure_gate(shop)
+    assert [each.figure for each in figures(shop)] == [1.0]
+    assert figures(shop, replace(DOUBLED, version="2.0.0")) == []
+
+
+def test_save_when_the_home_was_made_before_hashes_were_kept_then_it_keeps_them_from_now_on(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    record(shop, 1, 1.0)
+    shop.execute("ALTER TABLE monitoring.check_history DROP COLUMN figure_hash")
+    shop.begin()
+    record(shop, 2, 2.0)
+    shop.commit()
+    assert shop.execute("SELECT figure, figure_hash IS NULL FROM monitoring.check_history ORDER BY 1").fetchall() == [
+        (1.0, True),
+        (2.0, False),
+    ]
