@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from athena_assets.errors import AthenaError
+from athena_assets.lifecycle.model_spec import model_names
 from athena_assets.nights import Night
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
@@ -41,7 +42,10 @@ def may_begin_anew(settings: Settings, landing: Landing, kind: DeliveryKind, rep
 
 
 def end_overrides(settings: Settings, delivery: Delivery, by: str) -> list[str]:
-    """End the overrides of a delivery's nights, whose rows are gone with it; returns what was ended, in words."""
+    """End the overrides of a delivery's nights and months, and of the history where it was the history.
+
+    Their rows are gone with it. Returns what was ended, in words.
+    """
     if not settings.warehouse_path.exists():
         return []
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -49,7 +53,8 @@ def end_overrides(settings: Settings, delivery: Delivery, by: str) -> list[str]:
     with Workplace(settings).warehouse.write() as connection:
         if not has_gate(connection):
             return []
-        ended = end_for_nights(connection, first, last, person=by, at=now)
+        bulk, models = delivery.kind == "bulk", model_names()
+        ended = end_for_nights(connection, first, last, bulk=bulk, monthly=models, person=by, at=now)
     return [f"override {each.id} of {each.asset} is over: the rows it was granted for are replaced" for each in ended]
 
 

@@ -4,14 +4,14 @@ An override is a row, never a switch: it says who, why, what exactly and until w
 and every use is written down.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
 
 from athena_assets.errors import AthenaError, InvalidArgument
-from checks.verdicts import ensure_gate, has_gate
+from checks.verdicts import UNPARTITIONED, ensure_gate, has_gate
 
 EVERY_CHECK = "*"
 LONGEST = timedelta(days=7)
@@ -114,17 +114,32 @@ def revoke(connection: duckdb.DuckDBPyConnection, number: int, *, person: str, a
 
 
 def end_for_nights(
-    connection: duckdb.DuckDBPyConnection, first: str, last: str, *, person: str, at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    first: str,
+    last: str,
+    *,
+    bulk: bool,
+    monthly: Collection[str],
+    person: str,
+    at: datetime,
 ) -> list[Override]:
-    """End the live overrides of these nights: what they were granted for is being replaced. Returns those ended."""
-    ended = [
-        each
-        for each in live(connection, at=at)
-        if each.first_partition <= last and each.last_partition >= first and each.first_partition
-    ]
+    """End the live overrides of these nights: what they were granted for is being replaced. Returns those ended.
+
+    bulk: whether the nights are those of a bulk history, whose tables (`*_history`) have no partitions.
+    monthly: schemas whose partitions are months; a month is one of these nights' if one of them lies in it.
+    """
+    ended = [each for each in live(connection, at=at) if _is_of(each, first, last, bulk=bulk, monthly=monthly)]
     for each in ended:
         revoke(connection, each.id, person=person, at=at)
     return ended
+
+
+def _is_of(each: Override, first: str, last: str, *, bulk: bool, monthly: Collection[str]) -> bool:
+    schema, _, table = each.asset.partition(".")
+    if each.first_partition == UNPARTITIONED:
+        return bulk and table.endswith("_history")
+    earliest = f"{first[:7]}-01" if schema in monthly else first
+    return each.first_partition <= last and each.last_partition >= earliest
 
 
 def every(connection: duckdb.DuckDBPyConnection) -> list[Override]:
