@@ -136,6 +136,8 @@ class Contract:
     """How long before it takes effect a breaking change has to be announced."""
     notice: tuple[str, str] | None = None
     """When the breaking change that made this version was announced, and when it takes effect (`YYYY-MM-DD`)."""
+    ends: bool = False
+    """Whether the notice is of the table's removal instead (`of: removal`), which no version can announce."""
     text: str = field(default="", repr=False, compare=False)
 
     @property
@@ -257,6 +259,7 @@ def parse_contract(path: Path) -> Contract:
         rows_every_open_day=frequency is not None and frequency.unit == "open_day",
         notice_days=int(str(period.value)) if period is not None else 0,
         notice=(str(notice["announced"]), str(notice["effective"])) if notice else None,
+        ends=bool(notice) and notice.get("of") == "removal",
         text=text,
     )
 

@@ -3,7 +3,8 @@
 Breaking is what can make a delivery fail that held before, or take something from a reader: a column removed,
 renamed, narrowed or newly required, a stricter limit or range, an accepted value less, a new reference, a new rule
 that blocks, a warning that blocks now. Anything else is harmless. A breaking change needs a new major version and a
-notice: announced at least the promised period before it takes effect.
+notice: announced at least the promised period before it takes effect. A contract that is removed has no new version to
+say so: its last one must carry a notice of the removal.
 
 Column promises are compared one by one; every compiled rule that no column explains is compared as a rule, so that a
 kind of rule that is added to the compiler is compared without a line here.
@@ -67,6 +68,10 @@ class ContractDiff:
         notice = (self.new or self.old).notice
         if notice is None:
             missing.append(f"a notice, announced at least {days} days before it takes effect (found none)")
+        elif self.new is None and not self.old.ends:
+            missing.append(f"a notice of the removal, `of: removal` (found that of version {self.old.version})")
+        elif self.new is not None and self.new.ends:
+            missing.append("a notice of this change (found that of the removal)")
         elif self.new is not None and notice == self.old.notice:
             missing.append(f"a notice of this change (found that of version {self.old.version})")
         elif (given := _days(*notice, self.name)) < days:

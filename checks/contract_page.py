@@ -77,7 +77,8 @@ def _facts(name: str, contract: Contract, tables: Sequence[str]) -> list[list[st
     promised = f"{contract.notice_days} days before a breaking change" if contract.notice_days else "none promised"
     facts.append(["notice", promised])
     if contract.notice is not None:
-        facts.append(["last notice", f"announced {contract.notice[0]}, in effect from {contract.notice[1]}"])
+        said = "removal announced" if contract.ends else "announced"
+        facts.append(["last notice", f"{said} {contract.notice[0]}, in effect from {contract.notice[1]}"])
     if list(tables) != [name]:
         facts.append(["tables", ", ".join(f"`{table}`" for table in tables)])
     return facts

@@ -300,6 +300,31 @@ def test_contract_when_removed_then_it_is_breaking_and_when_new_then_not(tmp_pat
     assert made.unannounced() is None
 
 
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ({}, "a notice of the removal, `of: removal` (found that of version 2.0.0)"),
+        ({"of": "removal"}, None),
+        ({"of": "removal", "effective": "2026-01-02"}, "30 days between announced and effective (found 1)"),
+    ],
+)
+def test_contract_when_removed_then_the_notice_of_an_earlier_change_does_not_announce_it(
+    more: dict[str, str], missing: str | None, tmp_path: Path
+) -> None:
+    notice = {"announced": "2026-01-01", "effective": "2026-06-01", **more}
+    custom = [{"property": "notice", "value": notice}]
+    old = written(tmp_path, {**copy.deepcopy(BASE), "version": "2.0.0", "customProperties": custom})
+    (removed,) = diff_contracts({"shop.sales": old}, {})
+    assert removed.unannounced() == missing
+
+
+def test_breaking_change_when_only_the_removal_was_announced_then_it_was_not_announced(tmp_path: Path) -> None:
+    custom = [{"property": "notice", "value": {"announced": "2026-01-01", "effective": "2026-06-01", "of": "removal"}}]
+    old, new = changed(tmp_path, without("till"), version="2.0.0", customProperties=custom)
+    (diff,) = diff_contracts({"shop.sales": old}, {"shop.sales": new})
+    assert diff.unannounced() == "a notice of this change (found that of the removal)"
+
+
 def test_version_when_it_is_no_version_then_the_error_says_so(tmp_path: Path) -> None:
     old, new = changed(tmp_path, without("till"), version="next")
     (diff,) = diff_contracts({"shop.sales": old}, {"shop.sales": new})
