@@ -259,7 +259,7 @@ def parse_contract(path: Path) -> Contract:
         rows_every_open_day=frequency is not None and frequency.unit == "open_day",
         notice_days=int(str(period.value)) if period is not None else 0,
         notice=(str(notice["announced"]), str(notice["effective"])) if notice else None,
-        ends=bool(notice) and notice.get("of") == "removal",
+        ends=bool(notice and notice.get("of") == "removal"),
         text=text,
     )
 
