@@ -43,7 +43,7 @@ class Night:
     def parse(cls, text: str) -> "Night":
         """The night of a `YYYY-MM-DD` key; raises `InvalidArgument` for anything else."""
         try:
-            return cls(date.fromisoformat(text))
+            return cls(day_of(text))
         except ValueError:
             raise InvalidArgument(
                 f"{text!r} is not a night",
@@ -56,3 +56,11 @@ class Night:
         """The night whose `as_of` is midnight at the start of the given day."""
         day = as_of.date() if isinstance(as_of, datetime) else as_of
         return cls(day - timedelta(days=1))
+
+
+def day_of(text: str) -> date:
+    """The day written `YYYY-MM-DD`; raises `ValueError` for the other forms of ISO 8601, too: a key has one form."""
+    day = date.fromisoformat(text)
+    if day.isoformat() != text:
+        raise ValueError(f"{text!r} is not written YYYY-MM-DD")
+    return day

@@ -23,8 +23,9 @@ from athena_cli import (
     ui,
     why,
 )
+from athena_cli.changing import CHECK, LOAD, NIGHT, RUN, TRAIN, WITHDRAW
 from athena_cli.output import print_error
-from athena_cli.telling import CHECK, LOAD, NIGHT, RUN, TRAIN, WITHDRAW, as_named, telling
+from athena_cli.telling import as_named, telling
 
 app = typer.Typer(
     name="athena",

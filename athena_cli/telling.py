@@ -4,9 +4,8 @@ import functools
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from athena_assets.monitoring.delivery import Delivery, deliver
 from athena_assets.predictions.published_files import PublicationLost
 from athena_assets.sources.errors import NightNotDelivered
 from athena_assets.sources.inspection import tables_of
-from athena_assets.sources.landing import Landing
 from athena_cli.again import is_the_same_again, line_after_refusal
+from athena_cli.changing import LOAD, LOOK, NIGHT, Arguments, ChangingCommand
 from athena_cli.output import errors
-from athena_cli.replacing import replaced_delivery
 from athena_cli.sources import declared_source
 from resources.alert_sink import AlertSink
 from resources.disk import disk_full, is_full
@@ -39,50 +37,12 @@ NOT_TOLD = (
 """Errors that a command leaves no finding of: a wrong command line is nobody else's business, and the steps of a failed
 run have written down their own."""
 
-LOOK = "athena doctor"
-"""The command that changes nothing and may find something."""
-
 MAIN_TABLE = "raw.order_lines"
 """What a refused delivery concerns, unless the error names another file."""
-
-Arguments = Mapping[str, Any]
 
 
 class CommandDefective(AthenaError):
     """A command met something that no line of it expects."""
-
-
-@dataclass(frozen=True)
-class ChangingCommand:
-    """One command that changes something: what a failure of it concerns, and what a success of it mends."""
-
-    name: str
-    partition_of: Callable[[Arguments], str] = lambda arguments: ""
-    """The partition that the command line names, as Dagster's key; '' where it names none."""
-    mends: tuple[str, ...] = ()
-    """Other commands whose failures on the same partition are over when this one succeeds."""
-    mends_all: bool = False
-    """Whether success mends them on every partition."""
-
-
-def _night_of_load(arguments: Arguments) -> str:
-    """The night that a delivery is said to be of, else that of the delivery which it replaces; '' for a bulk file."""
-    said, replaces = arguments.get("night"), arguments.get("replaces")
-    if said or replaces is None:
-        return said or ""
-    try:
-        replaced = replaced_delivery(Landing.of(load_settings().home), replaces)
-    except AthenaError:
-        return ""
-    return str(replaced.last_night) if replaced.kind == "nightly" else ""
-
-
-RUN = ChangingCommand("athena run", mends=("athena night", "athena train"), mends_all=True)
-LOAD = ChangingCommand("athena load", _night_of_load)
-NIGHT = ChangingCommand("athena night", lambda arguments: arguments["day"], mends=("athena load", LOOK))
-TRAIN = ChangingCommand("athena train", lambda arguments: f"{arguments['month']}-01" if arguments.get("month") else "")
-CHECK = ChangingCommand("athena check", lambda arguments: arguments.get("partition") or "")
-WITHDRAW = ChangingCommand("athena withdraw")
 
 
 def telling(command: ChangingCommand, body: Callable[..., None]) -> Callable[..., None]:
@@ -93,29 +53,28 @@ def telling(command: ChangingCommand, body: Callable[..., None]) -> Callable[...
         if arguments.get("check"):
             body(**arguments)
             return
-        with _watched(command, arguments):
+        partition = command.partition_of(arguments)
+        with _watched(command, partition):
             try:
                 body(**arguments)
             except (typer.Exit, typer.Abort):
                 raise
             except Exception as error:
-                _write_down(command, error, arguments)
+                _write_down(command, partition, error, arguments)
                 raise
-            _clear(command, arguments)
+            _clear(command, partition)
 
     return told
 
 
 @contextmanager
-def _watched(command: ChangingCommand, arguments: Arguments) -> Iterator[None]:
+def _watched(command: ChangingCommand, partition: str) -> Iterator[None]:
     """Say that the command is under way, so that it is missed when it is killed; at its end everybody is told."""
     home = load_settings().home
     source = _source_of(home)
     try:
         if source is not None:
-            _quietly(
-                lambda: Watch(home).begin(command.name, command.partition_of(arguments), _line(), datetime.now(UTC))
-            )
+            _quietly(lambda: Watch(home).begin(command.name, partition, _line(), datetime.now(UTC)))
         yield
     finally:
         if source is not None:
@@ -169,7 +128,7 @@ def knowledge_here(settings: Settings) -> Knowledge:
         return Knowledge()
 
 
-def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments) -> None:
+def _write_down(command: ChangingCommand, partition: str, error: Exception, arguments: Arguments) -> None:
     named = as_named(error) or CommandDefective(
         f"{command.name} ended with a defect, {type(error).__name__}: {error}",
         found="".join(traceback.format_exception(error)).rstrip(),
@@ -180,14 +139,16 @@ def _write_down(command: ChangingCommand, error: Exception, arguments: Arguments
         return
     if command is LOAD and is_the_same_again(settings, error, arguments):
         return
-    if command is NIGHT and _is_refused(settings, command.partition_of(arguments), error):
+    if command is NIGHT and _is_refused(settings, partition, error):
         return
-    asset = _refused_table(settings, error, arguments) if command is LOAD else command.name
+    # What stands for a delivery that cannot be found is not known to be of any table.
+    of_table = command is LOAD and (partition or arguments.get("replaces") is None)
+    asset = _refused_table(settings, error, arguments) if of_table else command.name
     found = Finding(
         kind="error",
         severity="ERROR",
         asset=asset,
-        partition=command.partition_of(arguments),
+        partition=partition,
         check=command.name,
         rule=type(named).__name__,
         summary=named.what,
@@ -203,17 +164,20 @@ def _line() -> str:
     return shlex.join(["athena", *sys.argv[1:]])
 
 
-def _clear(command: ChangingCommand, arguments: Arguments) -> None:
-    settings = load_settings()
-    partition = command.partition_of(arguments)
-    findings = Findings(settings.home)
+def _clear(command: ChangingCommand, partition: str) -> None:
+    findings = Findings(load_settings().home)
 
     def clear() -> None:
         places = [
             each.finding.place
             for each in findings.open()
             if each.finding.check in (command.name, *command.mends)
-            and (command.mends_all or each.finding.partition in (partition, ""))
+            and (
+                command.mends_all
+                or each.finding.partition == partition
+                # Of the command itself: nobody has said which partition it was about.
+                or (each.finding.asset, each.finding.partition) == (command.name, "")
+            )
         ]
         findings.observe([], looked_at=places, at=datetime.now(UTC))
 

@@ -13,9 +13,10 @@ from athena_assets.lifecycle.snapshots import NotEnoughHistory
 from athena_assets.lifecycle.training import Judged
 from athena_assets.lifecycle.training_run import code_version
 from athena_assets.lifecycle.training_set import model_features
-from athena_assets.nights import Night
+from athena_assets.nights import Night, day_of
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.workplace import Workplace, here
+from cost.period import Month
 from resources.meter import Meter
 
 JOB = "training"
@@ -81,12 +82,7 @@ def _chosen_month(workplace: Workplace, text: str | None) -> date:
     last = last_complete_month(workplace)
     if text is None:
         return last
-    try:
-        month = datetime.strptime(text, "%Y-%m").date()
-    except ValueError:
-        raise InvalidArgument(
-            f"{text!r} is not a month", expected="YYYY-MM, for instance 2011-07", found=repr(text)
-        ) from None
+    month = Month.parse(text).start.date()
     first = workplace.retailer.first_training_month
     if not first <= month <= last:
         raise InvalidArgument(
@@ -169,7 +165,7 @@ def print_report(judged: Judged, looks: int) -> None:
 def midnight(text: str) -> datetime:
     """The midnight at which a calendar day begins; raises `InvalidArgument` for what is none."""
     try:
-        return datetime.combine(date.fromisoformat(text), time())
+        return datetime.combine(day_of(text), time())
     except ValueError:
         raise InvalidArgument(
             f"{text!r} is not a day", expected="a calendar day written YYYY-MM-DD, for instance 2011-01-15", found=text

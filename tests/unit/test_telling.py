@@ -10,7 +10,8 @@ import pytest
 import typer
 
 from athena_assets.errors import AthenaError, InvalidArgument
-from athena_cli.telling import LOAD, NIGHT, RUN, deliver_outstanding, telling
+from athena_cli.changing import LOAD, NIGHT, RUN, TRAIN, ChangingCommand
+from athena_cli.telling import deliver_outstanding, telling
 from resources.findings import Findings
 from resources.home import HomeRecord, write_home
 from resources.outbox import outbox_path
@@ -80,9 +81,51 @@ def test_commands_when_they_succeed_then_they_clear_what_they_mend_and_nothing_e
     assert rules(home) == []
 
 
+def test_load_of_the_history_when_refused_then_only_a_load_of_it_is_taken_for_its_end(home: Path) -> None:
+    fail(LOAD, Damaged("it is broken"), files=[])
+    succeed(NIGHT, day=DAY)
+    succeed(LOAD, files=[], night=DAY)
+    assert rules(home) == [("raw.order_lines", "", "Damaged")]
+    succeed(LOAD, files=[])
+    assert rules(home) == []
+
+
+def test_load_when_what_it_replaces_cannot_be_read_then_the_next_load_is_its_end(home: Path) -> None:
+    fail(LOAD, Damaged("a manifest is broken"), files=[], replaces="online_retail_ii-1")
+    assert rules(home) == [("athena load", "", "Damaged")]
+    succeed(LOAD, files=[], night=DAY)
+    assert rules(home) == []
+
+
+def test_command_when_it_named_no_month_then_its_success_with_one_is_its_end(home: Path) -> None:
+    fail(TRAIN, Damaged("it is broken"))
+    fail(TRAIN, Damaged("it is broken"), month="2026-08")
+    succeed(TRAIN, month="2026-09")
+    assert rules(home) == [("athena train", "2026-08-01", "Damaged")]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (NIGHT, {"day": "20261029"}),
+        (NIGHT, {"day": "2026-W44-4"}),
+        (LOAD, {"files": [], "night": "20261029"}),
+        (TRAIN, {"month": "2026-9"}),
+        (TRAIN, {"month": "202609"}),
+    ],
+)
+def test_command_when_its_partition_is_typed_in_another_way_then_it_is_refused_before_anything_can_fail(
+    home: Path, command: ChangingCommand, arguments: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidArgument, match="YYYY-MM"):
+        telling(command, failing(Damaged("it is broken")))(**arguments)  # type: ignore[arg-type]
+    assert rules(home) == []
+
+
 KILLED = """
 import os, signal, sys
-from athena_cli.telling import NIGHT, telling
+from athena_cli.changing import NIGHT
+from athena_cli.telling import telling
 telling(NIGHT, lambda **_: os.kill(os.getpid(), signal.SIGKILL))(day=sys.argv[2])
 """
 
