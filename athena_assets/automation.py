@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -81,15 +82,22 @@ def training_schedule(job: UnresolvedAssetJobDefinition, name: str = "train_mont
     )
 
 
-def condition_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Evaluates the automation conditions here, in the code location: the gate's part of them asks the warehouse."""
+def condition_sensors(assets: Iterable[dg.AssetsDefinition]) -> list[dg.AutomationConditionSensorDefinition]:
+    """The sensor that evaluates the automation conditions of the assets; none where no asset has one.
+
+    It evaluates them here, in the code location: the gate's part of a condition asks the warehouse, which the daemon's
+    own sensor cannot.
+    """
+    if not any(spec.automation_condition for each in assets for spec in each.specs):
+        return []
     with warnings.catch_warnings():
         # In beta in the pinned Dagster; the daemon itself cannot evaluate a condition that is not Dagster's own.
         warnings.filterwarnings("ignore", message="Parameter `use_user_code_server`")
-        return dg.AutomationConditionSensorDefinition(
+        sensor = dg.AutomationConditionSensorDefinition(
             "automation",
             target=dg.AssetSelection.all(),
             use_user_code_server=True,
             default_status=dg.DefaultSensorStatus.STOPPED,
             description="Requests what an automation condition asks for and the gate lets through.",
         )
+    return [sensor]

@@ -168,12 +168,13 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         **overrides.resources,
     }
     policy = overrides.policy or Gate(Warehouse.of(settings), lambda: GatePlan(definitions.resolve_asset_graph()))
+    assets = [gated(each, policy) for each in (*history, *nightly, *training, *bill)]
     definitions = dg.Definitions(
-        assets=[gated(assets, policy) for assets in (*history, *nightly, *training, *bill)],
+        assets=assets,
         asset_checks=checks,
         jobs=[history_job, training_job, night_job],
         schedules=[automation.night_schedule(night_job), automation.training_schedule(training_job)],
-        sensors=[build_alert_sensor(settings, retailer.source)],
+        sensors=[build_alert_sensor(settings, retailer.source), *automation.condition_sensors(assets)],
         resources=resources,
         executor=dg.in_process_executor,
     )

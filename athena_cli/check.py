@@ -1,5 +1,6 @@
 """`athena check`: evaluates the checks of a table again, without computing it again."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from athena_assets.errors import InvalidArgument
 from athena_cli.output import console, doing, print_json
 from athena_cli.workplace import Workplace, here
+from resources.orchestrator import RunFailed
 
 
 def check(
@@ -30,19 +32,47 @@ def check(
             next_command="athena check --outdated",
         )
     spans = outdated_spans(workplace) if asset is None else [_span(workplace, asset, partition, to)]
-    for address, first, last in spans:
-        shown = f"{address} {first or ''}{f' to {last}' if last != first else ''}".strip()
-        with doing(f"checking {shown}"):
-            workplace.orchestrator.check(address, first, last)
-    done = [f"{address} {first or ''}".strip() for address, first, _ in spans]
+    failed = _evaluate(workplace, spans)
     if as_json:
-        print_json({"checked": done})
-    else:
-        console.print(f"{len(done)} checked, no blocking check failed" if done else "every verdict is up to date")
+        print_json({"checked": [_start(span) for span in spans], "failed": [_start(span) for span in failed]})
+    if failed:
+        raise _joined(failed)
+    if not as_json:
+        console.print(f"{len(spans)} checked, no blocking check failed" if spans else "every verdict is up to date")
 
 
 Span = tuple[str, str | None, str | None]
 """Table, first and last partition."""
+
+
+def _start(span: Span) -> str:
+    return f"{span[0]} {span[1] or ''}".strip()
+
+
+def _evaluate(workplace: Workplace, spans: Sequence[Span]) -> dict[Span, RunFailed]:
+    """Judge every stretch, also after one that fails: what it says of the others is wanted all the same."""
+    failed = {}
+    for address, first, last in spans:
+        shown = f"{address} {first or ''}{f' to {last}' if last != first else ''}".strip()
+        try:
+            with doing(f"checking {shown}"):
+                workplace.orchestrator.check(address, first, last)
+        except RunFailed as error:
+            failed[(address, first, last)] = error
+    return failed
+
+
+def _joined(failed: Mapping[Span, RunFailed]) -> RunFailed:
+    """One error of all; the one where there is one."""
+    first, *others = failed.values()
+    if not others:
+        return first
+    return RunFailed(
+        f"{len(failed)} of the tables checked did not pass",
+        expected=first.expected,
+        found="\n            ".join(error.found or error.what for error in failed.values()),
+        next_command=first.next_command,
+    )
 
 
 def outdated_spans(workplace: Workplace) -> list[Span]:

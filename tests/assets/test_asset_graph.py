@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from athena_assets.definitions import Overrides, build_athena, build_definitions
+from checks.gate import Policy, gated
 from checks.rules import WARNINGS
 from resources.home import HomeRecord, write_home
 from resources.settings import Settings
@@ -128,3 +129,21 @@ def test_jobs_when_resolved_then_they_hold_what_they_promise(tmp_path: Path) -> 
     )
     assert schedule["night_at_two"].cron_schedule == "0 2 * * *"
     assert schedule["night_at_two"].execution_timezone == "Europe/London"
+
+
+def test_sensors_when_an_asset_has_a_condition_then_the_one_that_can_ask_the_gate_evaluates_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sensors() -> set[str]:
+        definitions, _ = graph_of("simulator", tmp_path)
+        return {sensor.name for sensor in definitions.get_repository_def().sensor_defs}
+
+    def eager(assets: dg.AssetsDefinition, policy: Policy) -> dg.AssetsDefinition:
+        conditioned = assets.map_asset_specs(
+            lambda spec: spec.replace_attributes(automation_condition=dg.AutomationCondition.eager())
+        )
+        return gated(conditioned, policy)
+
+    assert sensors() == {"alerts"}
+    monkeypatch.setattr("athena_assets.definitions.gated", eager)
+    assert sensors() == {"alerts", "automation"}

@@ -288,14 +288,15 @@ def build_shop(
     steps += [step_of([tables[name] for name in ONE_STEP], can_subset=True), checked_inside(tables[INSIDE])]
     resources: dict[str, Any] = {"warehouse": Warehouse.of(settings), "settings": settings}
     gate = policy or Gate(Warehouse.of(settings), lambda: GatePlan(definitions.resolve_asset_graph()))
+    assets = [gated(each, gate) for each in steps]
     definitions = dg.Definitions(
-        assets=[gated(each, gate) for each in steps],
+        assets=assets,
         asset_checks=[
             build_table_checks(table.contract, partitions_def=table.partitions if partitioned_checks else None)
             for table in tables.values()
             if table.name != INSIDE
         ],
-        sensors=[automation.condition_sensor()],
+        sensors=automation.condition_sensors(assets),
         jobs=[
             dg.define_asset_job("day", selection=dg.AssetSelection.assets(*_days(tables))),
             dg.define_asset_job("unchecked", selection=dg.AssetSelection.assets(*_days(tables)).without_checks()),
