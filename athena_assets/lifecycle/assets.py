@@ -13,8 +13,8 @@ import dagster as dg
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.model_tables import ModelTables
-from athena_assets.lifecycle.registration import refuse_unjudged
-from athena_assets.lifecycle.training_run import ARTIFACT, REPORT, code_version, run_training
+from athena_assets.lifecycle.registration import judged_artifact, refuse_other
+from athena_assets.lifecycle.training_run import REPORT, code_version, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
@@ -32,6 +32,8 @@ from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from athena_assets.lifecycle.artifact import Artifact
 
 OF_MONTH = "month = CAST($month AS DATE)"
 
@@ -224,17 +226,18 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
         settings: dg.ResourceParam[Settings],
         registry: dg.ResourceParam[ModelRegistry],
     ) -> dg.MaterializeResult:
-        folder = candidate_folder(settings, spec.name, context.partition_key)
-        with warehouse.read() as connection:
-            refuse_unjudged(connection, tables.trained.address, folder, context.partition_key)
-        version, stage, reason = _register_and_promote(
-            spec, registry, folder, month=context.partition_key, run_id=context.run.run_id, actor=settings.actor
-        )
-        first = datetime.fromisoformat(context.partition_key).date()
+        month, run_id = context.partition_key, context.run.run_id
+        folder = candidate_folder(settings, spec.name, month)
+        first = datetime.fromisoformat(month).date()
         with warehouse.write() as connection:
+            artifact = judged_artifact(connection, tables.trained.address, folder, month)
             ensure_table(connection, contract)
-            stamp(connection, contract, context.partition_key, context.run.run_id)
-            connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", {"month": context.partition_key})
+            # Before the promotion, which no transaction takes back: it refuses what has changed since the gate's look.
+            stamp(connection, contract, month, run_id)
+            version, stage, reason = _register_and_promote(
+                spec, registry, artifact, month=month, run_id=run_id, actor=settings.actor
+            )
+            connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", {"month": month})
             insert_rows(connection, contract, [(first, version, stage, reason)])
         return materialisation(
             contract, 1, figures={"version": version, "stage": stage, "reason": reason}, data_version=version
@@ -244,21 +247,19 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
 
 
 def _register_and_promote(
-    spec: ModelSpec, registry: ModelRegistry, folder: Path, *, month: str, run_id: str, actor: str
+    spec: ModelSpec, registry: ModelRegistry, artifact: "Artifact", *, month: str, run_id: str, actor: str
 ) -> tuple[str, str, str]:
     """Register what the gate has passed and bring it to production; returns version, stage reached, and why.
 
+    artifact: in the folder in which its training left it.
     A version that stands in production already stays there, so a rerun changes nothing.
     """
     import json
 
-    from athena_assets.lifecycle.artifact import load_artifact
-
-    artifact = load_artifact(folder / ARTIFACT)
     manifest = artifact.manifest
     version = registry.register(
         spec.name,
-        folder / ARTIFACT,
+        artifact.folder,
         manifest=manifest,
         metrics=manifest["metrics"],
         params=manifest["parameters"],
@@ -269,12 +270,14 @@ def _register_and_promote(
             "pipeline_run_id": run_id,
         },
         at=datetime.now(UTC),
-        report_path=folder / REPORT,
+        report_path=artifact.folder.parent / REPORT,
         actor=actor,
     )
     reason = f"trained on {month[:7]}, passed every gate on {manifest['judged_on']}"
     evidence = {"metrics": manifest["metrics"], "run_id": run_id}
-    stage = registry.version(spec.name, version).stage
+    registered = registry.version(spec.name, version)
+    refuse_other(registered.path, artifact, month)
+    stage = registered.stage
     newest = manifest["training_snapshots"][-1]
     standing = _standing_snapshot(registry, spec.name)
     if stage is not Stage.PRODUCTION and standing is not None and standing > newest:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from athena_assets.errors import AthenaError
-from athena_assets.lifecycle.artifact import load_artifact
+from athena_assets.lifecycle.artifact import Artifact, load_artifact
 from athena_assets.lifecycle.training_run import ARTIFACT
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ class NotJudged(AthenaError):
     """The artifact at hand is not the one that was judged."""
 
 
-def refuse_unjudged(connection: "duckdb.DuckDBPyConnection", trained: str, folder: Path, month: str) -> None:
-    """Raise `NotJudged` unless the artifact in `folder` is the month's.
+def judged_artifact(connection: "duckdb.DuckDBPyConnection", trained: str, folder: Path, month: str) -> Artifact:
+    """The artifact in `folder`; raises `NotJudged` unless it is the month's.
 
     trained: address of the model's table of trainings. month: `YYYY-MM-01`.
     """
@@ -33,5 +33,21 @@ def refuse_unjudged(connection: "duckdb.DuckDBPyConnection", trained: str, folde
             f"the artifact of {month[:7]} is not the one that {trained} describes",
             expected=str(recorded[0][0]) if recorded else "a training of that month",
             found=artifact.version,
+            next_command=f"athena train --month {month[:7]}",
+        )
+    return artifact
+
+
+def refuse_other(registered: Path, judged: Artifact, month: str) -> None:
+    """Raise `NotJudged` unless what was registered, in its own folder, is what was judged.
+
+    The candidate's folder may be written again while it is being copied into the registry.
+    """
+    found = load_artifact(registered).version
+    if found != judged.version:
+        raise NotJudged(
+            f"the artifact of {month[:7]} was written again while it was being registered",
+            expected=judged.version,
+            found=f"{found}, which stays in development",
             next_command=f"athena train --month {month[:7]}",
         )

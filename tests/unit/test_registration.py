@@ -7,7 +7,7 @@ import pytest
 
 from athena_assets.lifecycle.artifact import Artifact, write_artifact
 from athena_assets.lifecycle.dataset import Dataset
-from athena_assets.lifecycle.registration import NotJudged, refuse_unjudged
+from athena_assets.lifecycle.registration import NotJudged, judged_artifact
 from athena_assets.lifecycle.training import TrainedModel
 from athena_assets.lifecycle.training_run import ARTIFACT
 
@@ -26,10 +26,11 @@ def warehouse(artifact_hash: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def test_refuse_unjudged_when_the_artifact_is_the_months_then_nothing_happens(artifact: Artifact) -> None:
-    refuse_unjudged(warehouse(artifact.version), "trained", artifact.folder.parent, MONTH)
+def test_judged_artifact_when_the_artifact_is_the_months_then_it_is_given_back(artifact: Artifact) -> None:
+    found = judged_artifact(warehouse(artifact.version), "trained", artifact.folder.parent, MONTH)
+    assert found.version == artifact.version
 
 
-def test_refuse_unjudged_when_another_artifact_lies_there_then_it_is_not_registered(artifact: Artifact) -> None:
+def test_judged_artifact_when_another_artifact_lies_there_then_it_is_not_registered(artifact: Artifact) -> None:
     with pytest.raises(NotJudged, match="athena train"):
-        refuse_unjudged(warehouse("another"), "trained", artifact.folder.parent, MONTH)
+        judged_artifact(warehouse("another"), "trained", artifact.folder.parent, MONTH)
