@@ -1,6 +1,5 @@
 """The line that goes on from a refused delivery once its cause is mended: the real paths, and the night."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from athena_assets.nights import Night
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import AlreadyDelivered
 from athena_assets.sources.landing import Landing
+from athena_assets.wording import shell_word
 from resources.settings import Settings
 
 
@@ -20,14 +20,15 @@ def line_after_refusal(settings: Settings, error: AthenaError, arguments: Mappin
     person to say who runs the line.
     """
     files = [str(Path(path).resolve()) for path in arguments["files"]]
+    shown = " ".join(map(shell_word, files))
     night = _night(arguments)
     standing = delivery_of_refusal(settings, error)
     if night is None:
-        source = f" --source {shlex.quote(arguments['source'])}" if arguments.get("source") else ""
-        return f"athena load{source} {shlex.join(files)}"
+        source = f" --source {shell_word(arguments['source'])}" if arguments.get("source") else ""
+        return f"athena load{source} {shown}"
     if standing is not None and standing.covers(night.day):
         return f"{standing.replacing_command(files)} && athena night {night.key} --current"
-    return f"athena load --night {night.key} {shlex.join(files)} && athena night {night.key}"
+    return f"athena load --night {night.key} {shown} && athena night {night.key}"
 
 
 def is_the_same_again(settings: Settings, error: Exception, arguments: Mapping[str, Any]) -> bool:

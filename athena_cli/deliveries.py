@@ -31,7 +31,7 @@ def deliveries(as_json: Annotated[bool, typer.Option("--json", help="For a progr
                 _nights(delivery),
                 delivery.rows,
                 delivery.registered_at.isoformat(sep=" ", timespec="seconds"),
-                "\n".join(file.path for file in delivery.files),
+                [file.path for file in delivery.files],
                 "counts" if retired is None else retired.fate,
             ]
             for delivery, retired in listed

@@ -46,7 +46,7 @@ def doctor(
     if as_json:
         print_json([finding.__dict__ for finding in findings])
     else:
-        rows = [[finding.what, finding.well, finding.found] for finding in findings]
+        rows = [[finding.what, finding.well, finding.found.splitlines()] for finding in findings]
         print_table(f"Home {workplace.settings.home}", ["what", "well", "found"], rows)
         if all(finding.well for finding in findings):
             console.print("everything is well")

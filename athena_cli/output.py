@@ -12,34 +12,49 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from athena_assets.errors import AthenaError
+from athena_assets.wording import one_line, printable
 
 WIDTH_OF_A_LOG = 140
 """Columns where standard output is no terminal: a log or a pipe does not wrap."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
-errors = Console(stderr=True, highlight=False)
+
+class Plain(Console):
+    """A console on which text is text: square brackets style nothing, and control characters are shown, not obeyed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Rich's words for every text that it is given, a cell of a table among them."""
+        return super().render_str(printable(text), **options)
+
+
+console = Plain(width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
+errors = Plain(stderr=True)
 
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
     """Show that long work is under way: a spinner on a terminal, a line elsewhere. Goes to standard error."""
+    line = one_line(what)
     if errors.is_terminal:
-        with errors.status(what):
+        with errors.status(Text(line)):
             yield
-        errors.print(f"[green]done[/] {what}")
+        errors.print(Text.assemble(("done", "green"), " ", line))
     else:
-        errors.print(what, markup=False)
+        errors.print(line)
         yield
 
 
 def print_error(error: AthenaError) -> None:
     """A named error as a person reads it; standard output stays clean for programs."""
     first, _, rest = str(error).partition("\n")
-    errors.print(f"error: {first}", style="bold red", markup=False, soft_wrap=True)
+    errors.print(f"error: {first}", style="bold red", soft_wrap=True)
     if rest:
-        errors.print(rest, markup=False, soft_wrap=True)
+        errors.print(rest, soft_wrap=True)
 
 
 def print_json(document: object) -> None:
@@ -54,8 +69,8 @@ def _plain(value: object) -> str:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table; numbers are right-aligned."""
-    console.print(title, style="bold", markup=False, soft_wrap=True)
+    """A table; numbers are right-aligned, and a sequence of texts stands in its cell line by line."""
+    console.print(title, style="bold", soft_wrap=True)
     table = Table(box=SIMPLE, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | Decimal) for row in rows)
@@ -76,7 +91,7 @@ def _shown(cell: Any) -> str:
         return f"{cell:.4f}"
     if isinstance(cell, Decimal):
         return _money(cell)
-    return str(cell)
+    return "\n".join(map(one_line, cell)) if isinstance(cell, list | tuple) else one_line(str(cell))
 
 
 def _money(amount: Decimal) -> str:

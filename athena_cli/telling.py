@@ -1,7 +1,6 @@
 """What a command that changes something leaves behind: its own failure among the findings, and nobody untold."""
 
 import functools
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from athena_assets.monitoring.delivery import Delivery, deliver
 from athena_assets.predictions.published_files import PublicationLost
 from athena_assets.sources.errors import NightNotDelivered
 from athena_assets.sources.inspection import tables_of
+from athena_assets.wording import shell_word
 from athena_cli.again import is_the_same_again, line_after_refusal
 from athena_cli.changing import LOAD, LOOK, NIGHT, Arguments, ChangingCommand
 from athena_cli.output import errors
@@ -161,7 +161,7 @@ def _write_down(command: ChangingCommand, partition: str, error: Exception, argu
 
 def _line() -> str:
     """The command line of this process, as it was typed."""
-    return shlex.join(["athena", *sys.argv[1:]])
+    return " ".join(map(shell_word, ["athena", *sys.argv[1:]]))
 
 
 def _clear(command: ChangingCommand, partition: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from athena_assets.errors import AthenaError, InvalidArgument
+from athena_assets.wording import need_words, one_line
 from checks.verdicts import UNPARTITIONED, ensure_gate, has_gate
 
 EVERY_CHECK = "*"
@@ -56,7 +57,7 @@ class Override:
     def sentence(self) -> str:
         """What the UI, the alert and the report say."""
         until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
-        return f"overridden by {self.person} until {until}: {self.reason} (override {self.id})"
+        return f"overridden by {one_line(self.person)} until {until}: {one_line(self.reason)} (override {self.id})"
 
 
 def grant(
@@ -72,9 +73,7 @@ def grant(
     lasting: timedelta,
 ) -> Override:
     """Write an override down, in the caller's transaction; raises `InvalidArgument` for one that is no decision."""
-    for name, value in {"--by": person, "--reason": reason}.items():
-        if not value.strip():
-            raise InvalidArgument("an override needs a person and a reason", expected=name, found="nothing")
+    person, reason = need_words("--by", person), need_words("--reason", reason)
     if not timedelta() < lasting <= LONGEST:
         raise InvalidArgument(
             "an override lasts at most a week",
@@ -99,7 +98,8 @@ def grant(
 
 
 def revoke(connection: duckdb.DuckDBPyConnection, number: int, *, person: str, at: datetime) -> None:
-    """End an override now; raises `UnknownOverride` unless it is live."""
+    """End an override now; raises `UnknownOverride` unless it is live, `InvalidArgument` without a person."""
+    person = need_words("--by", person)
     if number not in {each.id for each in live(connection, at=at)}:
         raise UnknownOverride(
             f"there is no live override {number}",

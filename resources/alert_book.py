@@ -16,6 +16,7 @@ from typing import Literal
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.monitoring.grouping import Group
+from athena_assets.wording import need_words
 from resources.findings import RecordedFinding, select_findings
 from resources.outbox import Outbox, moment, stamp
 
@@ -146,8 +147,9 @@ class AlertBook:
     def acknowledge(self, alert_id: int, by: str, at: datetime) -> RecordedAlert:
         """Enter who takes care of an alert: no more reminders, but still what is new about it.
 
-        Raises `InvalidArgument` for one that is not open.
+        Raises `InvalidArgument` for one that is not open, and for a person without a name.
         """
+        by = need_words("--by", by)
         rows: list[sqlite3.Row] = []
         if self.outbox.exists():
             with self.outbox.opened() as store:

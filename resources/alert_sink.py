@@ -9,12 +9,13 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from athena_assets.errors import AthenaError
+from athena_assets.wording import one_line, printable
 from resources.settings import Settings
 
 LOG, FILE = "log", "file"
@@ -78,6 +79,7 @@ class AlertSink:
 
     def send(self, channel: str, message: Message) -> None:
         """Send a message on one channel; raises `AlertNotSent` saying why it did not arrive."""
+        message = replace(message, title=one_line(message.title), text=printable(message.text))
         try:
             if channel == LOG:
                 self.say(message.title)

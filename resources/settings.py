@@ -7,10 +7,11 @@ what differs between two models is in the model's folder.
 from decimal import Decimal
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from athena_assets.errors import AthenaError
+from athena_assets.wording import one_line
 
 
 class InvalidSetting(AthenaError):
@@ -43,6 +44,13 @@ class Settings(BaseSettings):
     alert_reminder_hours: Decimal = Field(
         Decimal("24"), gt=0, description="After how many hours an alert that nobody has acknowledged is sent again."
     )
+
+    @field_validator("actor")
+    @classmethod
+    def _one_line(cls, actor: str) -> str:
+        if one_line(actor) != actor:
+            raise ValueError("a name is one line without control characters")
+        return actor
 
     @property
     def warehouse_path(self) -> Path:

@@ -19,6 +19,7 @@ from athena_assets.monitoring.mending import Mender
 from athena_assets.monitoring.runbooks import kind_of, runbook_of
 from athena_assets.predictions.status import Status
 from athena_assets.sources.deliveries import Delivery
+from athena_assets.wording import one_line
 from checks.compiler import compile_rules
 from checks.contract import Contract
 from checks.evaluation import offending_rows
@@ -65,7 +66,7 @@ def _wrapped(line: str) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else one_line(str(value))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 

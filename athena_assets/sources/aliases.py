@@ -8,7 +8,6 @@ contract in this home. `source_of_home` is the one place where a home's source i
 """
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from athena_assets.errors import InvalidArgument
 from athena_assets.sources.errors import AliasesDamaged, AliasRefused
 from athena_assets.sources.mapping import TableMapping
 from athena_assets.sources.source import Source, mapped_source, source_named
+from athena_assets.wording import need_words, shell_word
 from checks.contract import load_contract
 
 RAW = "raw."
@@ -67,7 +67,7 @@ class AliasRequest:
 def accept_command(table: str, declared: str, alias: str) -> str:
     """The command by which a person accepts an alias, as a shell reads it; name and reason are left to the person."""
     renamed = f"{alias}={declared}"
-    return f"athena contracts accept-alias {table} {shlex.quote(renamed)} --by NAME --reason TEXT"
+    return f"athena contracts accept-alias {table} {shell_word(renamed)} --by NAME --reason TEXT"
 
 
 def source_of_home(home: Path, name: str, mapping: Path | None = None) -> Source:
@@ -138,6 +138,7 @@ def accept_alias(
                 expected="who accepts it" if what == "by" else "why the column was renamed, and who said so",
                 found="nothing",
             )
+    by, reason = need_words("--by", by), need_words("--reason", reason)
     path = aliases_path(home)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -148,8 +149,8 @@ def accept_alias(
             table=request.table,
             declared=request.declared,
             alias=request.alias,
-            by=by.strip(),
-            reason=reason.strip(),
+            by=by,
+            reason=reason,
             version_before=home_version(request.table, before),
             version="0.0.0",
         )

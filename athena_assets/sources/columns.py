@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from athena_assets.sources.errors import ColumnsDiffer
 from athena_assets.sources.mapping import TableMapping
+from athena_assets.wording import one_line
 
 
 @dataclass(frozen=True)
@@ -87,4 +88,4 @@ def _declared_names(mapping: TableMapping) -> list[str]:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    return ", ".join(f"'{one_line(name)}'" for name in names)

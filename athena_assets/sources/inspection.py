@@ -23,6 +23,7 @@ from athena_assets.sources.refusal import diagnosed
 from athena_assets.sources.rename import FindLastGood, RefusedFile
 from athena_assets.sources.source import DeliveredAs, DeliveryKind, RawSelect, Source
 from athena_assets.sources.tables import RAW_TABLES
+from athena_assets.wording import one_line
 
 EXAMPLES_SHOWN = 3
 
@@ -70,6 +71,7 @@ def tables_of(source: Source, paths: Sequence[Path]) -> list[tuple[str, Path]]:
     """
     found: list[tuple[str, Path]] = []
     for path in paths:
+        _refuse_unprintable(path)
         if path.is_dir():
             inside = [file for file in sorted(path.iterdir()) if not file.name.startswith((".", "~"))]
             matched = [(source.table_of_file(file.name), file) for file in inside if file.is_file()]
@@ -77,10 +79,12 @@ def tables_of(source: Source, paths: Sequence[Path]) -> list[tuple[str, Path]]:
                 raise UnreadableFile(
                     f"folder {path.name} holds no file of {source.name}",
                     expected=_patterns(source),
-                    found=", ".join(file.name for file in inside[:10]) or "an empty folder",
+                    found=", ".join(one_line(file.name) for file in inside[:10]) or "an empty folder",
                     next_command=f"athena load --check --source {source.name} <file or folder>",
                 )
             found.extend((table, file) for table, file in matched if table is not None)
+            for _, file in matched:
+                _refuse_unprintable(file)
             continue
         format_of(path)
         table = source.table_of_file(path.name)
@@ -100,6 +104,17 @@ def tables_of(source: Source, paths: Sequence[Path]) -> list[tuple[str, Path]]:
             next_command=f"deliver all tables together: athena load --source {source.name} <folder>",
         )
     return sorted(found, key=lambda item: (source.tables.index(item[0]), str(item[1])))
+
+
+def _refuse_unprintable(path: Path) -> None:
+    """Refuse a path that would act on the screens and commands in which it is said; raises `UnreadableFile`."""
+    if one_line(str(path)) != str(path):
+        raise UnreadableFile(
+            "a delivered file has control characters in its name or folder",
+            expected="a path that can be written on one line",
+            found=ascii(str(path)),
+            next_command="rename it, then load it again",
+        )
 
 
 def inspect_file(

@@ -12,6 +12,7 @@ from athena_assets.sources.aliases import accept_command
 from athena_assets.sources.errors import ColumnsDiffer
 from athena_assets.sources.rename import CLOSE, Candidate, FindLastGood, LastGood, RefusedFile, candidates
 from athena_assets.sources.source import Source
+from athena_assets.wording import one_line
 from checks.contract import load_contract
 
 MOST_NAMES = 8
@@ -68,7 +69,7 @@ def _sentence(table: str, missing: str, found: Sequence[Candidate], new: Sequenc
     misleading = [each for each in found if each.alike_by_name_only]
     parts = [f"{table}.{missing} is missing", *(each.sentence() for each in (*plausible, *misleading))]
     if len(plausible) > 1 and not _is_clear(plausible):
-        parts.append(f"{plausible[0].new} and {plausible[1].new} are too close to tell which")
+        parts.append(f"{one_line(plausible[0].new)} and {one_line(plausible[1].new)} are too close to tell which")
     if not plausible:
         parts.append(f"no new column looks like it (new: {_listed(new)})")
     return "; ".join(parts)
@@ -76,7 +77,8 @@ def _sentence(table: str, missing: str, found: Sequence[Candidate], new: Sequenc
 
 def _listed(names: Sequence[str]) -> str:
     """Names for a person: a file that is no table may have anything in its first line."""
-    shown = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in names[:MOST_NAMES]]
+    lines = [one_line(name) for name in names[:MOST_NAMES]]
+    shown = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in lines]
     return ", ".join(shown) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 

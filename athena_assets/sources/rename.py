@@ -17,6 +17,7 @@ from athena_assets.sources.mapping import ColumnMapping, TableMapping
 from athena_assets.sources.parsing import as_read, parsed, quote_name
 from athena_assets.sources.source import RawSelect, Source
 from athena_assets.sources.tables import BOOLEAN, DATE, RAW_TABLES, TEXT, TIMESTAMP, RawColumn
+from athena_assets.wording import one_line
 
 SAMPLED_ROWS = 20_000
 """Rows of a column that are compared, chosen by a hash of their position: the same ones each time."""
@@ -101,11 +102,11 @@ class Candidate:
     def sentence(self) -> str:
         """What speaks for it, or against it where only the name does."""
         if self.alike_by_name_only:
-            return f"{self.new} has the name, but {self._against()}"
+            return f"{one_line(self.new)} has the name, but {self._against()}"
         told = ["name"] if self.name >= NAMES_ALIKE else []
         told += ["type"] if self.type_fits else []
         told += [f"distribution: {self.compared}"] if self.compared is not None else ["nothing to compare it with"]
-        return f"{self.new} looks like it ({', '.join(told)})"
+        return f"{one_line(self.new)} looks like it ({', '.join(told)})"
 
     def _against(self) -> str:
         if self.empty:

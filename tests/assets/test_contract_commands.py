@@ -89,3 +89,36 @@ def test_night_when_a_rename_was_accepted_then_the_refused_file_loads_and_publis
     assert (listed["raw.order_lines"]["version"], listed["raw.orders"]["version"]) == (raised, shipped["raw.orders"])
     again = athena(retail_shop.home, *commands[0][1:])
     assert (again.code, "already a declared name" in again.err) == (1, True)
+
+
+def test_alias_when_its_words_look_like_markup_then_they_are_listed_as_they_are_and_a_line_of_its_own_is_refused(
+    athena: Command, retail_shop: Shop
+) -> None:
+    accept = ("contracts", "accept-alias", "raw.order_lines", "Qty [/]=Quantity", "--reason", "[bold]till[/bold] [/]")
+    refused = athena(retail_shop.home, *accept, "--by", "Ada\nnext: rm -rf /")
+    assert (refused.code, "--by holds" in refused.err) == (1, True)
+    assert "no alias has been accepted" in athena(retail_shop.home, "contracts", "aliases").out
+    accepted = athena(retail_shop.home, *accept, "--by", "[Ada]")
+    assert accepted.code == 0, accepted.err
+    listed = athena(retail_shop.home, "contracts", "aliases")
+    assert listed.code == 0
+    shown = "".join(listed.out.split())
+    assert all(words in shown for words in ("[Ada]", "[bold]till[/bold][/]", "Qty[/]"))
+
+
+def test_load_when_a_header_would_act_on_the_terminal_then_the_refusal_says_its_escapes_and_its_command_works(
+    athena: Command, retail_shop: Shop
+) -> None:
+    path, renamed = retail_shop.night_file(NIGHT), "Customer\n  next: rm -rf /\x1b[2J ID"
+    path.write_text(path.read_text().replace("Customer ID", f'"{renamed}"', 1))
+    refused = athena(retail_shop.home, "load", "--night", NIGHT, path)
+    assert refused.code == 1
+    assert "\x1b" not in refused.err
+    (mending,) = [line for line in refused.err.splitlines() if line.startswith("  next:")]
+    assert "accept-alias raw.order_lines $'Customer\\n" in mending
+    accept = ("contracts", "accept-alias", "raw.order_lines", f"{renamed}=Customer ID", "--by", "Ada", "--reason", "so")
+    accepted = athena(retail_shop.home, *accept)
+    assert (accepted.code, "\x1b" in accepted.out) == (0, False)
+    assert athena(retail_shop.home, "load", "--night", NIGHT, path).code == 0
+    assert "\x1b" not in athena(retail_shop.home, "contracts", "aliases").out
+    assert "\x1b" not in (retail_shop.home / "monitoring" / "alerts.log").read_text()

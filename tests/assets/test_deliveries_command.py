@@ -94,3 +94,33 @@ def test_load_when_a_history_was_replaced_before_any_night_then_the_first_night_
     mended, *_ = listed(athena, shop)
     first = json.loads((shop.home / "home.json").read_text())["first_night"]
     assert before < first == mended["last_night"]
+
+
+def test_deliveries_when_a_path_looks_like_markup_then_it_is_listed_as_it_is(
+    athena: Command, shop: Shop, retail_files: Shop
+) -> None:
+    odd = shop.folder / "[bold]till [" / "]night :smile:.csv"
+    odd.parent.mkdir()
+    odd.write_bytes(retail_files.night_file("2011-10-30").read_bytes())
+    assert athena(shop.home, "load", "--night", "2011-10-30", odd).code == 0
+    table = athena(shop.home, "deliveries")
+    assert table.code == 0
+    assert "[bold]till[/]night:smile:.csv" in "".join(table.out.split())
+
+
+@pytest.mark.parametrize("name", ["a\nnext: rm -rf ~.csv", "\x1b[2Jb.csv"])
+def test_load_when_a_file_name_would_act_on_screens_then_it_is_refused_and_nobody_sees_it_act(
+    name: str, athena: Command, shop: Shop, retail_files: Shop
+) -> None:
+    file = shop.folder / "[n]" / name
+    file.parent.mkdir()
+    for given in (file, file.parent):
+        file.write_bytes(retail_files.night_file("2011-10-30").read_bytes())
+        before = shop.files()
+        answer = athena(shop.home, "load", "--night", "2011-10-30", given)
+        assert answer.code == 1
+        assert "control characters in its name" in answer.err
+        assert shop.files() == before
+    told = athena(shop.home, "alerts").out + (shop.home / "monitoring" / "alerts.log").read_text() + answer.err
+    assert "\x1b" not in told
+    assert not [line for line in told.splitlines() if line.startswith("next: rm")]

@@ -100,6 +100,10 @@ def test_override_when_one_night_is_let_through_then_the_next_is_judged_as_ever(
         ((TABLE, NIGHT, "--hours", "169"), "168"),
         ((TABLE, NIGHT, "--hours", "-1"), "hours"),
         ((TABLE, NIGHT, "--to", "2011-10-27"), "2011-10-27"),
+        ((TABLE, NIGHT, "--reason", "safe\nnext: rm -rf /"), "found:    'safe\\nnext: rm -rf /'"),
+        ((TABLE, NIGHT, "--reason", "\x1b[2Jsafe"), "found:    '\\x1b[2Jsafe'"),
+        ((TABLE, NIGHT, "--by", "Ada\x9b2J"), "--by holds what does not belong"),
+        ((TABLE, NIGHT, "--by", "  "), "--by says nothing"),
     ],
 )
 def test_grant_when_its_scope_is_impossible_then_it_says_so_and_writes_nothing(
@@ -107,8 +111,25 @@ def test_grant_when_its_scope_is_impossible_then_it_says_so_and_writes_nothing(
 ) -> None:
     if NIGHT in arguments:
         assert athena(retail_shop.home, "load", "--night", NIGHT, retail_shop.night_file(NIGHT)).code == 0
-    answer = athena(retail_shop.home, "override", "grant", *arguments, "--by", "Ada", "--reason", "it is safe to read")
+    said = ("--by", "Ada", "--reason", "it is safe to read")
+    answer = athena(retail_shop.home, "override", "grant", *said, *arguments)
     assert answer.code == 1
     assert says in answer.err
     assert "next:" in answer.err or "expected" in answer.err
     assert listed(athena, retail_shop, "--all") == []
+
+
+def test_override_when_its_words_look_like_markup_then_every_screen_shows_them_as_they_are(
+    athena: Command, refused: Shop
+) -> None:
+    person, reason = "Ada [red]L[/red]", "till [/] of [bold]Leeds[/bold] :warning:"
+    granting = ("override", "grant", TABLE, NIGHT, "--by", person, "--reason", reason)
+    answer = athena(refused.home, *granting)
+    assert answer.code == 0, answer.err
+    for screen in (answer, athena(refused.home, "override", "list"), athena(refused.home, "why", TABLE, NIGHT)):
+        shown = "".join(screen.out.split())
+        assert "".join(person.split()) in shown
+        assert "till[/]of" in shown
+    ended = athena(refused.home, "override", "revoke", "1", "--by", "[/]\nnext: rm")
+    assert (ended.code, "--by holds" in ended.err) == (1, True)
+    assert [each["revoked_by"] for each in listed(athena, refused)] == [None]

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_files_when_written_then_one_is_for_a_person_and_one_for_a_program(tmp_p
     assert (tmp_path / "monitoring" / "alerts.log").read_text() == f"{MESSAGE.title}\n{MESSAGE.text}\n\n" * 2
     lines = (tmp_path / "monitoring" / "alerts.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [MESSAGE.document] * 2
+
+
+def test_files_when_what_is_told_would_act_then_only_its_escapes_are_written(tmp_path: Path) -> None:
+    acting = replace(MESSAGE, title="ERROR \x1b[2J\nresolved", text="what: a\n  \x9b2J\u2028b")
+    said: list[str] = []
+    for channel in ("log", "file"):
+        AlertSink(tmp_path, say=said.append).send(channel, acting)
+    assert said == [r"ERROR \x1b[2J\nresolved"]
+    written = (tmp_path / "alerts.log").read_text()
+    assert written == said[0] + "\nwhat: a\n  \\u009b2J\\u2028b\n\n"
 
 
 def test_files_when_the_folder_cannot_be_written_then_the_failure_is_named(tmp_path: Path) -> None:
