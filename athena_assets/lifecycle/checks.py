@@ -1,13 +1,19 @@
-"""The model gate as blocking checks on `<model>.evaluation`: what is refused is never registered."""
+"""The model gate as blocking checks on `<model>.evaluation`: what is refused is never registered.
+
+What training measured is judged by the limits of the day on which it is asked, not by those of the training: the rows
+that say how it was judged then are a record.
+"""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from math import isfinite
 
 import dagster as dg
 import duckdb
 
+from athena_assets.lifecycle.gates import Verdict, judge_figures
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.training_run import GATE, PASSED
+from athena_assets.lifecycle.training_run import EvaluationRow, figures_of_rows
 from checks.blocking import check_spec, partitions_of
 from checks.contract import Contract
 from checks.reporting import Outcome, report
@@ -23,6 +29,10 @@ CHECKS = {
     "slices": "ranks well enough in every group that is large enough to tell",
     "deployment": "is small and fast enough",
 }
+
+
+JUDGED = "the figures by the limits at hand"
+"""Part of the rules: the first verdicts repeated those of the training, and are outdated."""
 
 
 def check_of(gate: str) -> str:
@@ -41,7 +51,7 @@ def build_model_gate(
 ) -> dg.AssetChecksDefinition:
     """Five blocking checks, one per kind of gate, each with the verdicts behind it."""
     key = key_of(evaluation)
-    rules = sha256(repr((spec.gates, CHECKS)).encode()).hexdigest()[:12]
+    rules = sha256(repr((spec.gates, CHECKS, JUDGED)).encode()).hexdigest()[:12]
     specs = [check_spec(name, key, f"{spec.name} {what}", months, rules_hash=rules) for name, what in CHECKS.items()]
 
     @dg.multi_asset_check(name=f"gate_{spec.name}", specs=specs, pool="warehouse")
@@ -51,10 +61,13 @@ def build_model_gate(
             found = (
                 (
                     month,
-                    [_outcome(spec, rules, name, [row for row in rows if check_of(row[0]) == name]) for name in CHECKS],
+                    [
+                        _outcome(spec, rules, name, [one for one in said if check_of(one.name) == name])
+                        for name in CHECKS
+                    ],
                 )
                 for month in partitions_of(context, months)
-                for rows in [_verdicts(connection, evaluation, month)]
+                for said in [_verdicts(connection, spec, evaluation, month)]
             )
             results = report(context, connection, evaluation, found)
         yield from results
@@ -62,24 +75,24 @@ def build_model_gate(
     return gate
 
 
-GateRow = tuple[str, str, float | None, float | None, str]
-"""Gate, state, figure, limit, words."""
-
-
-def _verdicts(connection: duckdb.DuckDBPyConnection, evaluation: Contract, month: str | None) -> list[GateRow]:
-    return connection.execute(
-        f"SELECT name, slice, value, low, words FROM {evaluation.address}"
-        " WHERE month = CAST($month AS DATE) AND section = $gate ORDER BY name",
-        {"month": month, "gate": GATE},
+def _verdicts(
+    connection: duckdb.DuckDBPyConnection, spec: ModelSpec, evaluation: Contract, month: str | None
+) -> tuple[Verdict, ...]:
+    """Every gate's verdict by today's limits; none where nothing was measured."""
+    rows: list[EvaluationRow] = connection.execute(
+        f"SELECT section, name, slice, value, low, high, words FROM {evaluation.address}"
+        " WHERE month = CAST($month AS DATE) ORDER BY section, name, slice",
+        {"month": month},
     ).fetchall()
+    return judge_figures(figures_of_rows(rows), spec.gates) if rows else ()
 
 
-def _outcome(spec: ModelSpec, rules: str, name: str, rows: Sequence[GateRow]) -> Outcome:
-    refused = [row for row in rows if row[1] != PASSED]
+def _outcome(spec: ModelSpec, rules: str, name: str, verdicts: Sequence[Verdict]) -> Outcome:
+    refused = [one for one in verdicts if not one.passed]
     # Groups may all be too small to tell; every other kind of gate has a verdict or was not evaluated.
     optional = name == "slices" or (name == "baselines" and not spec.gates.not_worse_than_baselines)
-    evaluated = bool(rows) or optional
-    words = "; ".join(f"{row[0]}: {row[4]}" for row in (refused or rows))
+    evaluated = bool(verdicts) or optional
+    words = "; ".join(f"{one.name}: {one.words}" for one in (refused or verdicts))
     missing = Evaluation(
         name, f"{name}.evaluated", "ERROR", "failed", "the evaluation holds no verdict of this kind",
         None, None, None, "none", "one", 0,
@@ -89,24 +102,26 @@ def _outcome(spec: ModelSpec, rules: str, name: str, rows: Sequence[GateRow]) ->
         severity="ERROR",
         rules_hash=rules,
         passed=evaluated and not refused,
-        evaluations=tuple(map(_evaluation, rows)) if evaluated else (missing,),
+        evaluations=tuple(map(_evaluation, verdicts)) if evaluated else (missing,),
         said=words if evaluated else missing.description,
-        metadata={row[0]: dg.MetadataValue.json({"found": row[2], "limit": row[3]}) for row in rows},
+        metadata={
+            one.name: dg.MetadataValue.json({"found": one.found if isfinite(one.found) else None, "limit": one.limit})
+            for one in verdicts
+        },
     )
 
 
-def _evaluation(row: GateRow) -> Evaluation:
-    gate, state, value, limit, words = row
+def _evaluation(verdict: Verdict) -> Evaluation:
     return Evaluation(
-        check=check_of(gate),
-        rule=gate,
+        check=check_of(verdict.name),
+        rule=verdict.name,
         severity="ERROR",
-        status="passed" if state == PASSED else "failed",
-        description=words,
-        figure=value,
-        low=limit,
+        status="passed" if verdict.passed else "failed",
+        description=verdict.words,
+        figure=verdict.found,
+        low=verdict.limit,
         high=None,
-        found="–" if value is None else f"{value:.4g}",
-        allowed="–" if limit is None else f"{limit:.4g}",
+        found=f"{verdict.found:.4g}",
+        allowed=f"{verdict.limit:.4g}",
         rows=1,
     )

@@ -1,7 +1,9 @@
 """One training of one model, from its labelled snapshots to files on disk and rows for the warehouse."""
 
 import json
+import math
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -14,7 +16,7 @@ from athena_assets.features.compiler import CONTEXT
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import Artifact, write_artifact
 from athena_assets.lifecycle.dataset import InvalidTrainingData, dataset_of
-from athena_assets.lifecycle.gates import Packaging, Verdict, judge
+from athena_assets.lifecycle.gates import Figures, Packaging, Verdict, judge
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.profile import profile_of
 from athena_assets.lifecycle.scoring import measure_packaging
@@ -31,6 +33,8 @@ FEATURE_VERSION = "feature_version"
 
 GATE = "gate"
 PASSED, REFUSED = "passed", "refused"
+DIFFERENCE = ".auc_difference"
+"""Ending of the row that says how a version compares with a baseline."""
 
 EvaluationRow = tuple[str, str, str, float | None, float | None, float | None, str | None]
 """(section, name, slice, value, low, high, words) of `<model>.evaluation`."""
@@ -57,7 +61,7 @@ class TrainingRun:
 
 def report_rows(judged: Judged) -> list[EvaluationRow]:
     """The report and the search behind it as flat rows."""
-    words = {f"{result.name}.auc_difference": result.words for result in judged.report.baselines}
+    words = {f"{result.name}{DIFFERENCE}": result.words for result in judged.report.baselines}
     rows: list[EvaluationRow] = [
         (
             str(row["section"]),
@@ -76,6 +80,34 @@ def report_rows(judged: Judged) -> list[EvaluationRow]:
         if trial.auc_by_snapshot
     ]
     return rows
+
+
+def figures_of_rows(rows: Sequence[EvaluationRow]) -> Figures:
+    """What the rows of an evaluation say was measured, so that it can be judged by other limits than when it was.
+
+    A figure that is not among them is NaN.
+    """
+    said = {(section, name): words or "" for section, name, _, _, _, _, words in rows}
+    by_section: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    for section, name, group, value, *_ in rows:
+        by_section[section][name, group] = math.nan if value is None else value
+    packaging = {name: value for (name, _), value in by_section[GATE].items()}
+    groups = by_section["slice"]
+    return Figures(
+        metrics={name: value for (name, _), value in by_section["metric"].items()},
+        latency_ms=packaging.get("latency_ms", math.nan),
+        size_mb=packaging.get("size_mb", math.nan),
+        baselines=tuple(
+            (name.removesuffix(DIFFERENCE), value, said["baseline", name])
+            for (name, _), value in by_section["baseline"].items()
+            if name.endswith(DIFFERENCE)
+        ),
+        groups=tuple(
+            (group.replace(": ", ".", 1), groups.get(("customers", group), math.inf), value)
+            for (name, group), value in groups.items()
+            if name == "auc"
+        ),
+    )
 
 
 def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", folder: Path) -> TrainingRun:

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import cast
 
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena_assets.lifecycle.gates import Packaging, judge, refused
+from athena_assets.lifecycle.artifact import Artifact
+from athena_assets.lifecycle.gates import Packaging, judge, judge_figures, refused
 from athena_assets.lifecycle.metrics import Estimate
-from athena_assets.lifecycle.model_spec import ModelSpec, SnapshotPolicy, find_model
+from athena_assets.lifecycle.model_spec import ModelSpec, SliceGate, SnapshotPolicy, find_model
 from athena_assets.lifecycle.snapshots import NotEnoughHistory, complete_snapshots, plan_snapshots
 from athena_assets.lifecycle.training import TrainedModel
+from athena_assets.lifecycle.training_run import TrainingRun, figures_of_rows
 
 POLICY = SnapshotPolicy(spacing_days=45, minimum_history_days=180)
 FIRST = datetime(2010, 1, 1)
@@ -171,3 +174,32 @@ def test_gates_when_a_large_group_ranks_badly_then_refused_and_a_small_one_is_no
     found = refused(judge(replace(report, slices=(poor,)), FINE, limits))
     assert [verdict.name for verdict in found] == [f"slice.{poor.slice}.{poor.band}"]
     assert refused(judge(replace(report, slices=(replace(poor, customers=50),)), FINE, limits)) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"minimum_auc": 0.95, "maximum_brier": 0.01, "maximum_level_error": 0.0001},
+        {"slices": SliceGate(minimum_auc=0.99, minimum_customers=1)},
+        {"not_worse_than_baselines": False, "maximum_latency_ms": 0.001, "maximum_size_mb": 0.001},
+    ],
+)
+def test_figures_when_read_back_from_the_evaluation_then_any_limits_judge_them_alike(
+    trained: TrainedModel, churn_spec: ModelSpec, change: dict
+) -> None:
+    report, limits = trained.judged.report, churn_spec.gates.model_copy(update=change)
+    training_day = TrainingRun(trained, cast(Artifact, None), FINE, judge(report, FINE, churn_spec.gates))
+    again = judge_figures(figures_of_rows(training_day.evaluation_rows()), limits)
+    assert again == judge(report, FINE, limits)
+    assert bool(refused(again)) == bool(change)
+
+
+def test_figures_when_the_evaluation_lacks_one_then_its_gate_refuses(
+    trained: TrainedModel, churn_spec: ModelSpec
+) -> None:
+    limits = churn_spec.gates.model_copy(update={"maximum_brier": 0.25})
+    run = TrainingRun(trained, cast(Artifact, None), FINE, judge(trained.judged.report, FINE, limits))
+    for name in ("auc", "brier", "calibration_error", "level_error", "latency_ms", "size_mb"):
+        rows = [row for row in run.evaluation_rows() if row[1] != name or row[0] == "slice"]
+        assert [one.name for one in refused(judge_figures(figures_of_rows(rows), limits))] == [name]
