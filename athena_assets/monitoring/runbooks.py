@@ -23,6 +23,7 @@ ERRORS = {
     "delivery-refused": (
         "AlreadyDelivered",
         "ClockBehind",
+        "ColumnUnreadable",
         "DeliveryChanged",
         "EncodingUnclear",
         "LandingFailed",

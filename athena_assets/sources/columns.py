@@ -4,12 +4,17 @@ A further column that nobody declared takes nothing away from the declared ones:
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from athena_assets.sources.errors import ColumnsDiffer
+from athena_assets.sources.errors import ColumnsDiffer, ColumnUnreadable
 from athena_assets.sources.mapping import TableMapping
+from athena_assets.sources.parsing import WHAT, is_single
+from athena_assets.sources.tables import RawColumn
 from athena_assets.wording import one_line
+
+MOST_SHOWN = 120
+"""Characters of a delivered type that are told: a structure may have any number of fields."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,24 @@ def resolve_columns(
         # Where a name stands twice nobody can say which column is meant: there is nothing to compare.
         undeclared=() if repeated or ambiguous else extra,
     )
+
+
+def refuse_unreadable(
+    columns: Sequence[RawColumn], names: Mapping[str, str], types: Mapping[str, str], *, file: str, table: str
+) -> None:
+    """Raise `ColumnUnreadable` for the first of the resolved columns that holds no single values.
+
+    names: delivered name of each canonical column; types: DuckDB type of each delivered column.
+    """
+    for column in columns:
+        name = names.get(column.name)
+        if name is not None and not is_single(types[name]):
+            raise ColumnUnreadable(
+                f"{file}: column '{name.strip()}' of {table} holds no single values",
+                expected=f"{WHAT[column.type]} a row, for {column.name}",
+                found=f"the type {one_line(types[name][:MOST_SHOWN])}",
+                next_command="ask for the file with this column as agreed, then load it",
+            )
 
 
 def _declared_names(mapping: TableMapping) -> list[str]:

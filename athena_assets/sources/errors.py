@@ -81,6 +81,10 @@ class ColumnsDiffer(SourceError):
         )
 
 
+class ColumnUnreadable(SourceError):
+    """A declared column of a Parquet file holds no single values: a structure, a list, a map or raw bytes."""
+
+
 class TooManyUnparseable(SourceError):
     """More rows than the declared share do not parse: the file as a whole cannot be trusted."""
 

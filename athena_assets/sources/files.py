@@ -110,13 +110,27 @@ def shape_of(connection: duckdb.DuckDBPyConnection, file: ReadableFile, delivere
         if not any(name.strip() for name in header):
             raise UnreadableFile(f"{delivered_name} has no header", expected="column names in the first line")
         return Shape(tuple((name, "VARCHAR") for name in header))
+    path = {"path": str(file.path)}
     try:
         described = connection.execute(
-            "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)", {"path": str(file.path)}
+            "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)", path
         ).fetchall()
+        fields = connection.execute("SELECT name, coalesce(num_children, 0) FROM parquet_schema($path)", path)
+        names = _top_names(fields.fetchall())
     except duckdb.Error as error:
         raise damaged(delivered_name, file.path, error) from None
-    return Shape(tuple((str(row[0]), str(row[1])) for row in described))
+    return Shape(tuple((name, str(row[1])) for name, row in zip(names, described, strict=True)))
+
+
+def _top_names(fields: Sequence[tuple[str, int]]) -> list[str]:
+    """The columns of a Parquet schema, whose fields come depth first behind its root; DESCRIBE renames doubles."""
+    names: list[str] = []
+    within = 0
+    for name, children in fields[1:]:
+        if not within:
+            names.append(str(name))
+        within = max(within - 1, 0) + children
+    return names
 
 
 def scan(file: ReadableFile, shape: Shape, wanted: Sequence[str]) -> str:

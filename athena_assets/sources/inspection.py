@@ -131,8 +131,9 @@ def inspect_file(
 ) -> InspectedFile:
     """Read a file once, from its first row to its last, and state what is in it.
 
-    Raises `UnreadableFile`, `EncodingUnclear`, `ColumnsDiffer`, or `TooManyUnparseable` with examples when
-    more rows than the source's `max_unparsed_share` do not parse. A bulk file of order lines must have rows.
+    Raises `UnreadableFile`, `EncodingUnclear`, `ColumnsDiffer`, `ColumnUnreadable`, or `TooManyUnparseable` with
+    examples when more rows than the source's `max_unparsed_share` do not parse. A bulk file of order lines must have
+    rows.
     Rows of nights after `until` are from the future and tell nothing about the nights of the file. A new column beside
     a missing one is compared with what `find_last_good` gives.
     """

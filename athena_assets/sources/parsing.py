@@ -24,6 +24,13 @@ _BLANKS = " \t\n\v\f\r\u00a0\u2007\u202f\u3000"
 _WHOLE_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 
 
+_SINGLE_TYPES = _WHOLE_TYPES | {
+    "VARCHAR", "BOOLEAN", "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DATE", "TIME", "UUID", '"NULL"',
+    "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE",
+}  # fmt: skip
+"""Delivered types whose values have one text each; a column without any value has the type "NULL"."""
+
+
 def quote_text(value: str) -> str:
     """A SQL string literal."""
     return "'" + value.replace("'", "''") + "'"
@@ -39,6 +46,11 @@ def is_typed(delivered_type: str, column: RawColumn) -> bool:
     if column.type == WHOLE:
         return delivered_type in _WHOLE_TYPES
     return column.type != TEXT and delivered_type == column.type
+
+
+def is_single(delivered_type: str) -> bool:
+    """Whether a column holds one value a row: the text of a structure, a list or raw bytes is no value."""
+    return delivered_type in _SINGLE_TYPES or delivered_type.startswith(("DECIMAL(", "ENUM("))
 
 
 def as_read(delivered: str, delivered_type: str, column: RawColumn, timezone: str) -> str:

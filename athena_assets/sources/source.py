@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from athena_assets.sources.columns import resolve_columns
+from athena_assets.sources.columns import refuse_unreadable, resolve_columns
 from athena_assets.sources.errors import MappingInvalid, UnknownSource
 from athena_assets.sources.files import ReadableFile, Shape, scan
 from athena_assets.sources.mapping import ColumnMapping, SourceMapping, TableMapping, load_mapping
@@ -143,13 +143,15 @@ class Source:
         a bulk delivery do. Rows whose time does not parse, and events after the
         delivery's last night, count for that last night: nothing can be known later than it came.
 
-        Raises `ColumnsDiffer` when a declared column is not in the file, or not for certain.
+        Raises `ColumnsDiffer` when a declared column is not in the file, or not for certain, and
+        `ColumnUnreadable` when one holds structures, lists or bytes.
         """
         mapping = self.mapping.tables[table]
         found = resolve_columns(mapping, shape.names, file=file_name, table=table, declared_in=self.declared_in)
         resolved = found.names
         raw = RAW_TABLES[table]
         columns = (*raw.columns, KNOWN_AT) if self.reports_known_at else raw.columns
+        refuse_unreadable(columns, resolved, dict(shape.columns), file=file_name, table=table)
         texts, values, faults = [], [], []
         for column in columns:
             spec = mapping.columns.get(column.name)

@@ -5,10 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from athena_assets.sources.columns import resolve_columns
-from athena_assets.sources.errors import ColumnsDiffer, MappingInvalid, UnknownSource
+from athena_assets.sources.errors import ColumnsDiffer, ColumnUnreadable, MappingInvalid, UnknownSource
 from athena_assets.sources.files import make_readable, shape_of
 from athena_assets.sources.source import DeliveredAs, source_named
 
@@ -202,6 +204,71 @@ def test_typed_parquet_gives_the_same_rows_as_text(tmp_path: Path) -> None:
             TO '{tmp_path}/lines.parquet'"""
         )
     assert raw_rows(tmp_path / "lines.parquet") == raw_rows(tmp_path / "lines.csv")
+
+
+def parquet_of(path: Path, *further: tuple[str, pa.Array], **replaced: pa.Array) -> Path:
+    """One order line as typed Parquet, with some columns replaced and further ones behind them."""
+    columns = {
+        **dict(zip(FIRST_EDITION, (pa.array([text]) for text in LINE), strict=True)),
+        **{name.replace("_", " "): values for name, values in replaced.items()},
+    }
+    names, values = zip(*columns.items(), *further, strict=True)
+    pq.write_table(pa.Table.from_arrays(list(values), names=list(names)), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (pa.array([{"a": 1}]), "STRUCT(a BIGINT)"),
+        (pa.array([["France"]]), "VARCHAR[]"),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "MAP(VARCHAR, BIGINT)"),
+        (pa.array([b"France"]), "BLOB"),
+    ],
+    ids=["structure", "list", "map", "bytes"],
+)
+def test_parquet_when_a_declared_column_holds_no_single_values_then_it_is_refused_by_name(
+    tmp_path: Path, values: pa.Array, found: str
+) -> None:
+    with pytest.raises(ColumnUnreadable) as caught:
+        raw_rows(parquet_of(tmp_path / "lines.parquet", Country=values))
+    assert caught.value.what == "lines.parquet: column 'Country' of order_lines holds no single values"
+    assert caught.value.expected == "a text a row, for country"
+    assert caught.value.found == f"the type {found}"
+    assert caught.value.next_command is not None
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        {"Country": pa.array(["United Kingdom"]).dictionary_encode()},
+        {"Country": pa.array([None], pa.null())},
+        {"Quantity": pa.array([6], pa.uint64())},
+        {"Customer_ID": pa.array([17850], pa.int64())},
+        {"InvoiceDate": pa.array([datetime(2010, 12, 1, 8, 26)], pa.timestamp("ns"))},
+    ],
+    ids=["dictionary", "null", "unsigned", "number", "nanoseconds"],
+)
+def test_parquet_when_a_column_has_another_type_of_single_values_then_it_is_read(
+    tmp_path: Path, replaced: dict[str, pa.Array]
+) -> None:
+    (row,) = raw_rows(parquet_of(tmp_path / "lines.parquet", **replaced))
+    assert row["parse_error"] is None
+    assert (row["customer_id"], row["quantity"]) == ("C-17850", 6)
+    assert row["order_ts"] == datetime(2010, 12, 1, 8, 26)
+
+
+@pytest.mark.parametrize("name", ["Price", "PRICE"])
+def test_parquet_when_a_name_stands_twice_then_it_is_refused_and_not_renamed(tmp_path: Path, name: str) -> None:
+    nested = ("Further", pa.array([{"a": 1, "b": [2]}]))
+    with pytest.raises(ColumnsDiffer, match="name standing twice"):
+        raw_rows(parquet_of(tmp_path / "lines.parquet", nested, (name, pa.array(["0"]))))
+
+
+def test_parquet_when_an_undeclared_column_is_nested_then_it_is_left_out(tmp_path: Path) -> None:
+    nested = (("Further", pa.array([{"a": 1, "b": [2]}])), ("Last", pa.array([["x"]])))
+    (row,) = raw_rows(parquet_of(tmp_path / "lines.parquet", *nested))
+    assert row["country"] == "United Kingdom"
 
 
 def test_zoned_timestamp_becomes_the_retailers_wall_clock(tmp_path: Path) -> None:

@@ -1,5 +1,11 @@
 """Columns and values that mean something else than was agreed: names, types, units, notation, encoding, clock."""
 
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tests.faults.corpus.fault import Fault, changed_text, nothing_to_mend, rewritten
 
 LINES = "order_lines"
@@ -10,6 +16,16 @@ def _mixed(text: str) -> bytes:
     header, first, *between, last = text.splitlines(keepends=True)
     accented = [line.replace(" ", " Café ", 1) for line in (first, last)]
     return b"".join([header.encode(), accented[0].encode(), "".join(between).encode(), accented[1].encode("cp1252")])
+
+
+def _amount_twice(folder: Path) -> None:
+    path = folder / "orders.parquet"
+    orders = pq.read_table(path)
+    amount = orders["total_order_amount"]
+    zero = pa.array([Decimal(0)] * orders.num_rows, amount.type)
+    at = orders.schema.get_field_index("total_order_amount")
+    spoiled = orders.set_column(at, "total_order_amount", zero).append_column("total_order_amount", amount)
+    pq.write_table(spoiled, path)
 
 
 FAULTS = (
@@ -65,6 +81,24 @@ FAULTS = (
         "tables",
         ("TooManyUnparseable",),
         spoil=rewritten(order_lines="SELECT * REPLACE (CAST(epoch(order_ts) AS BIGINT) AS order_ts) FROM delivered"),
+    ),
+    Fault(
+        "column_nested",
+        "schema",
+        "delivery",
+        "the channel of the orders comes as a structure with the name inside",
+        "tables",
+        ("ColumnUnreadable",),
+        spoil=rewritten(orders="SELECT * REPLACE ({'name': channel} AS channel) FROM delivered"),
+    ),
+    Fault(
+        "column_twice",
+        "schema",
+        "delivery",
+        "two columns of the orders are called `total_order_amount`, and the second one is the right one",
+        "tables",
+        ("ColumnsDiffer",),
+        spoil=_amount_twice,
     ),
     Fault(
         "header_case_changed",
