@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +12,19 @@ import duckdb
 import typer
 
 from athena_assets.errors import AthenaError, InvalidArgument
+from athena_assets.monitoring.alerting import Alert
 from athena_assets.monitoring.delivery import open_alerts
 from athena_assets.monitoring.grouping import REFUSALS
 from athena_assets.monitoring.records import records_of
-from athena_assets.monitoring.why import Why, explain
+from athena_assets.monitoring.waiting import partition_named, waits_for
+from athena_assets.monitoring.why import Why, excuse, explain
 from athena_cli.clock import retailers_now, utc_now
 from athena_cli.output import console, print_json
 from athena_cli.telling import knowledge_here
 from athena_cli.workplace import Workplace, here
 from checks.overrides import Override, live
-from resources.findings import Finding, Findings
+from resources.findings import Finding, Findings, RecordedFinding
+from resources.settings import Settings
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ def why(
     asset: Annotated[
         str | None, typer.Argument(help="Table, schema.table; default: the oldest open alert's cause.")
     ] = None,
-    partition: Annotated[str | None, typer.Argument(metavar="NIGHT", help="Night or month.")] = None,
+    partition: Annotated[str | None, typer.Argument(metavar="NIGHT", help="Night, or first day of a month.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again until it is clean.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
@@ -62,92 +65,74 @@ def why(
 def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why | None:
     """What is wrong with a table, or with anything; None where nothing is."""
     settings = workplace.settings
-    findings = Findings(settings.home).open()
+    findings = [each.finding for each in Findings(settings.home).open()]
     known = knowledge_here(settings)
-    chosen = [each.finding for each in findings if _is_asked(each.finding, asset, partition)]
-    if asset is None:
-        alerts = open_alerts(settings.home, known, at=datetime.now(UTC))
-        gravest = sorted(alerts, key=lambda alert: (alert.severity != "ERROR", alert.opened_at))
-        chosen = [each.finding for each in gravest[0].roots] if gravest else []
+    lifted = _overrides(settings)
+    if asset is not None:
+        partition = partition_named(_plan_with(workplace, asset), asset, partition)
+        chosen = [each for each in findings if _is_asked(each, asset, partition)]
+    else:
+        chosen = _gravest(open_alerts(settings.home, known, at=datetime.now(UTC)), lifted)
         if chosen and all(each.rule in REFUSALS for each in chosen):
             # Nothing is wrong with what was refused: it waits for something that nobody has been told of.
             asset, partition = chosen[0].asset, chosen[0].partition
-    else:
-        _need_table(workplace, asset)
     asked: tuple[str, str] | None = None
     if asset is not None and (not chosen or any(each.rule in REFUSALS for each in chosen)):
-        causes = _causes(workplace, asset, partition, [each.finding for each in findings])
+        with workplace.warehouse.read() as connection:
+            plan = _plan_with(workplace, asset)
+            meant, causes = waits_for(connection, plan, asset, partition, findings, known, at=utc_now())
         if causes:
-            asked, chosen = (asset, partition or ""), causes
+            asked, chosen = (asset, meant), causes
     if not chosen:
         return None
-    chosen = sorted(chosen, key=lambda each: (each.severity != "ERROR", each.kind != "check"))
-
-    @contextmanager
-    def reading() -> Iterator[duckdb.DuckDBPyConnection]:
-        patient = Warehouse.of(settings)
-        with patient.model_copy(update={"lock_wait_seconds": LOCK_WAIT_SECONDS}).read() as connection:
-            yield connection
-
-    records = records_of(settings, retailers_now(workplace.source.timezone), reading)
-    return explain(records, chosen, lifted=_overrides(reading), asked=asked)
+    chosen = sorted(
+        chosen, key=lambda each: (excuse(each, lifted) is not None, each.severity != "ERROR", each.kind != "check")
+    )
+    records = records_of(settings, retailers_now(workplace.source.timezone), lambda: _reading(settings))
+    return explain(records, chosen, lifted=lifted, asked=asked)
 
 
-def _overrides(reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> list[Override]:
+def _reading(settings: Settings) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return Warehouse.of(settings).model_copy(update={"lock_wait_seconds": LOCK_WAIT_SECONDS}).read()
+
+
+def _overrides(settings: Settings) -> list[Override]:
     """The overrides that hold now; none where the warehouse cannot be read, of which the screen says so itself."""
     try:
-        with reading() as connection:
+        with _reading(settings) as connection:
             return live(connection, at=utc_now())
     except (AthenaError, duckdb.Error):
         return []
 
 
-def _is_asked(finding: Finding, asset: str | None, partition: str | None) -> bool:
-    return asset in (None, finding.asset) and partition in (None, finding.partition)
+def _gravest(alerts: Sequence[Alert], lifted: Sequence[Override]) -> list[Finding]:
+    """The causes of the gravest alert that stops something, else of one that is let through.
+
+    What followed from a cause that is let through stops the night by itself.
+    """
+
+    def standing(recorded: Sequence[RecordedFinding]) -> list[Finding]:
+        return [each.finding for each in recorded if excuse(each.finding, lifted) is None]
+
+    def rank(alert: Alert) -> tuple[bool, bool, datetime]:
+        return not standing((*alert.roots, *alert.consequences)), alert.severity != "ERROR", alert.opened_at
+
+    if not alerts:
+        return []
+    first = min(alerts, key=rank)
+    return standing(first.roots) or standing(first.consequences) or [each.finding for each in first.roots]
 
 
-def _need_table(workplace: Workplace, asset: str) -> None:
-    known = _plan(workplace).addresses
-    if asset not in known:
-        raise InvalidArgument(f"there is no table {asset}", expected=f"one of {', '.join(sorted(known))}", found=asset)
+def _is_asked(finding: Finding, asset: str, partition: str | None) -> bool:
+    return asset == finding.asset and partition in (None, finding.partition)
 
 
-def _plan(workplace: Workplace) -> GatePlan:
+def _plan_with(workplace: Workplace, asset: str) -> GatePlan:
+    """What every table reads; raises `InvalidArgument` unless the one asked for is among them."""
     from checks.needs import GatePlan
 
-    return GatePlan(workplace.athena.definitions.resolve_asset_graph())
-
-
-def _causes(workplace: Workplace, asset: str, partition: str | None, findings: list[Finding]) -> list[Finding]:
-    """The findings of what a table waits for: what it would read and the gate would refuse."""
-    from checks.gaps import gaps_before, latest_partition
-    from checks.verdicts import has_gate
-
-    with workplace.warehouse.read() as connection:
-        if not has_gate(connection):
-            return []
-        wanted = [partition] if partition else []
-        plan = _plan(workplace)
-        needs = plan.needs_of(asset, wanted, lambda name: latest_partition(connection, name))
-        gaps = gaps_before(connection, plan, needs)
-    recorded = [
-        finding for gap in gaps for finding in findings if _place(finding) == (gap.asset, gap.partition, gap.check)
-    ]
-    if recorded:
-        return recorded
-    return [
-        Finding(
-            kind="check",
-            severity="ERROR",
-            asset=gap.asset,
-            partition=gap.partition,
-            check=gap.check,
-            rule=f"{gap.check}.{gap.state}",
-            summary=gap.found,
-        )
-        for gap in gaps[:1]
-    ]
-
-
-def _place(finding: Finding) -> tuple[str, str, str]:
-    return finding.asset, finding.partition, finding.check
+    plan = GatePlan(workplace.athena.definitions.resolve_asset_graph())
+    if asset not in plan.addresses:
+        known = ", ".join(sorted(plan.addresses))
+        raise InvalidArgument(f"there is no table {asset}", expected=f"one of {known}", found=asset)
+    return plan

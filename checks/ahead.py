@@ -7,9 +7,9 @@ from functools import cached_property
 import dagster as dg
 import duckdb
 
-from checks import overrides
-from checks.gaps import Gap, gaps_before, latest_partition, lifting
+from checks.gaps import Gap, latest_partition, open_gaps
 from checks.needs import GatePlan, Latest, Need
+from checks.overrides import Override
 from checks.verdicts import has_gate
 
 
@@ -33,7 +33,7 @@ class JobAhead:
 
     def gaps(
         self, connection: duckdb.DuckDBPyConnection | None, partitions: Sequence[str], *, at: datetime
-    ) -> tuple[list[Gap], list[overrides.Override]]:
+    ) -> tuple[list[Gap], list[Override]]:
         """What would refuse the job for these partitions, one after the other, and the overrides it would rely on.
 
         What it makes itself for these very partitions is not asked for. connection: None where there is no warehouse
@@ -43,11 +43,7 @@ class JobAhead:
             needs = self._needs(partitions, lambda _: None)
             return [Gap(need.asset, need.first, need.checks[0].name, "unwritten") for need in needs], []
         needs = self._needs(partitions, lambda asset: latest_partition(connection, asset))
-        gaps = gaps_before(connection, self._plan, needs)
-        live = overrides.live(connection, at=at) if gaps else []
-        used = [lifting(live, gap) for gap in gaps]
-        refusing = [gap for gap, override in zip(gaps, used, strict=True) if override is None]
-        return refusing, list({override.id: override for override in used if override is not None}.values())
+        return open_gaps(connection, self._plan, needs, at=at)
 
     def reads(self, partition: str, made: Collection[str]) -> bool:
         """Whether the job, run for a partition, reads something that it would make for one of the others."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
 from checks.needs import Check, GatePlan, Need
-from checks.overrides import Override, covering
+from checks.overrides import Override, covering, live
 from checks.verdicts import has_gate
 
 
@@ -80,6 +81,17 @@ def gaps_before(connection: duckdb.DuckDBPyConnection, plan: GatePlan, needs: Se
 def lifting(overrides: Iterable[Override], gap: Gap) -> Override | None:
     """The override that lets a gap through; a person answers for what a check refused, not for what none has seen."""
     return covering(overrides, gap.asset, gap.partition, gap.check) if gap.state == "failed" else None
+
+
+def open_gaps(
+    connection: duckdb.DuckDBPyConnection, plan: GatePlan, needs: Sequence[Need], *, at: datetime
+) -> tuple[list[Gap], list[Override]]:
+    """What stands against reading and no override lifts, and the overrides that lift the rest. at: naive UTC."""
+    gaps = gaps_before(connection, plan, needs)
+    lifted = live(connection, at=at) if gaps else []
+    used = [lifting(lifted, gap) for gap in gaps]
+    standing = [gap for gap, override in zip(gaps, used, strict=True) if override is None]
+    return standing, list({override.id: override for override in used if override is not None}.values())
 
 
 OVERTAKEN = "overtaken"

@@ -20,7 +20,7 @@ from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunctio
 from athena_assets.errors import AthenaError
 from checks import overrides
 from checks.conditions import only_verified
-from checks.gaps import Gap, gaps_before, latest_partition, lifting
+from checks.gaps import Gap, latest_partition, open_gaps
 from checks.needs import GatePlan
 from checks.verdicts import Reading, has_gate, last_write, reading
 from resources.steps import step
@@ -166,14 +166,8 @@ def _look(
 ) -> Look:
     needs = plan.needs(keys, partitions, lambda asset: latest_partition(connection, asset))
     read = Reading(last_write(connection), tuple((need.asset, need.first, need.last) for need in needs))
-    gaps = gaps_before(connection, plan, needs)
-    lifted = overrides.live(connection, at=at) if gaps else []
-    used = [lifting(lifted, gap) for gap in gaps]
-    return Look(
-        tuple(gap for gap, override in zip(gaps, used, strict=True) if override is None),
-        tuple({override.id: override for override in used if override is not None}.values()),
-        read,
-    )
+    gaps, relied_on = open_gaps(connection, plan, needs, at=at)
+    return Look(tuple(gaps), tuple(relied_on), read)
 
 
 def _span(partitions: Sequence[str]) -> str:

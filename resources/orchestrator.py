@@ -215,7 +215,12 @@ def _headline(check: dg.AssetCheckEvaluation) -> str:
 def _failure(result: dg.JobExecutionResult, job: str, partition: str | None) -> RunFailed:
     """The error of a run: the blocking checks that failed, else the first step that did, in its own words."""
     run = f"{job} of {partition}" if partition else job
-    failed = [each for each in result.get_asset_check_evaluations() if each.blocking and not each.passed]
+    # One that an override lets through is shown as a warning, and stops nothing.
+    failed = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if each.blocking and not each.passed and each.severity == dg.AssetCheckSeverity.ERROR
+    ]
     if failed:
         first = f"{'.'.join(failed[0].asset_key.path)} {failed[0].partition or partition or ''}".strip()
         lines = [f"{'.'.join(each.asset_key.path)}, {each.check_name}: {_headline(each)}" for each in failed]

@@ -85,11 +85,16 @@ STATES_OF_A_GAP = ("missing", "outdated", "unwritten", "overtaken")
 """Ends of the rules of what no check has refused and the gate does not let be read."""
 
 
+def is_of_gap(finding: Finding) -> bool:
+    """Whether a finding is about what no check has refused, for which no person can answer either."""
+    return finding.rule in [f"{finding.check}.{state}" for state in STATES_OF_A_GAP]
+
+
 def kind_of(finding: Finding) -> str:
     """The kind of alert that a finding makes: the name of its runbook."""
     if finding.kind == "error":
         return _KIND_OF_ERROR.get(finding.rule, STEP_FAILED)
-    if finding.rule.rpartition(".")[2] in STATES_OF_A_GAP:
+    if is_of_gap(finding):
         return _KIND_OF_ERROR["UpstreamUnverified"]
     group = finding.check.removesuffix("_warnings")
     if finding.severity == "WARN":

@@ -16,7 +16,7 @@ import duckdb
 from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact
 from athena_assets.monitoring.mending import Mender
-from athena_assets.monitoring.runbooks import kind_of, runbook_of
+from athena_assets.monitoring.runbooks import is_of_gap, kind_of, runbook_of
 from athena_assets.predictions.status import Status
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.wording import one_line
@@ -140,7 +140,7 @@ class Why:
     def _can_be_overridden(self) -> bool:
         return (
             not self.let_through
-            and all(each.kind == "check" for each in self.findings)
+            and all(each.kind == "check" and not is_of_gap(each) for each in self.findings)
             and self.findings[0].severity == "ERROR"
         )
 
@@ -215,8 +215,8 @@ def explain(
             unread = str(error).splitlines()[0]
     delivery = _brought(records.mender, first, offending)
     mend = records.mender.command(first, delivery)
-    failed = {each.check for each in findings if each.severity == "ERROR" and each.kind == "check"}
-    excuses = {check: covering(lifted, first.asset, first.partition, check) for check in sorted(failed)}
+    blocking = sorted((each for each in findings if each.severity == "ERROR"), key=lambda each: each.check)
+    excuses = [excuse(each, lifted) for each in blocking]
     return Why(
         asset=first.asset,
         partition=first.partition,
@@ -229,10 +229,17 @@ def explain(
         now=records.now,
         runbook=runbook_of(kind_of(first)),
         mend=records.mender.then(mend, *asked) if asked else mend,
-        lifted=tuple(dict.fromkeys(one.sentence() for one in excuses.values() if one)),
-        let_through=bool(excuses) and all(excuses.values()),
+        lifted=tuple(dict.fromkeys(one.sentence() for one in excuses if one)),
+        let_through=bool(excuses) and all(excuses),
         unread=unread,
     )
+
+
+def excuse(finding: Finding, lifted: Sequence[Override]) -> Override | None:
+    """The override that lets through what a check refused; none does so for what no check has refused."""
+    if finding.kind != "check" or is_of_gap(finding):
+        return None
+    return covering(lifted, finding.asset, finding.partition, finding.check)
 
 
 def _columns(contract: Contract | None, findings: Sequence[Finding]) -> list[str] | None:

@@ -56,6 +56,11 @@ def test_override_when_granted_by_command_then_the_night_is_published_and_everyo
     half = athena(refused.home, "night", NIGHT)
     assert half.code == 1, "the other table has not been let through"
     assert f"{ORDERS}, {CHECK}" in half.err
+    assert f"{TABLE}, {CHECK}" not in half.err, "what was let through has stopped nothing"
+    for asked in ((), ("predictions.churn", NIGHT)):
+        said = athena(refused.home, "why", *asked).out
+        assert f"{ORDERS} {NIGHT} is refused" in said
+        assert f"{TABLE} {NIGHT}" not in said
     assert granted(athena, refused, ORDERS).code == 0
     night = athena(refused.home, "night", NIGHT)
     assert night.code == 0, night.err

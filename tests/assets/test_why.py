@@ -6,12 +6,18 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
+
+from athena_cli.why import look
+from athena_cli.workplace import Workplace
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Command, Shop
 
 NIGHT = "2011-10-29"
+CUSTOMERS, LINES, ORDERS = "features.customer_features", "orders.order_lines", "orders.orders"
 
 
 def typed(athena: Command, shop: Shop, line: str) -> list[Answer]:
@@ -94,3 +100,61 @@ def test_alert_and_check_when_a_night_was_stopped_then_they_say_what_why_says(
     for line in screen.splitlines():
         if "stays up" not in line:
             assert line.rstrip() in sent
+
+
+def test_why_when_all_is_well_and_no_night_is_named_then_nothing_is_wrong_with_any_table(retail_shop: Shop) -> None:
+    place = Workplace(Settings(home=retail_shop.home))
+    specs = place.athena.definitions.resolve_all_asset_specs()
+    tables = [".".join(spec.key.path) for spec in specs]
+    assert {"raw.order_lines", CUSTOMERS, "churn.training_set", "predictions.churn"} <= set(tables)
+    assert {table: found.screen() for table in tables if (found := look(place, table, None))} == {}
+
+
+def test_why_when_a_night_was_stopped_and_none_is_named_then_each_table_says_what_it_waits_for(
+    nobody_named: Shop,
+) -> None:
+    place = Workplace(Settings(home=nobody_named.home))
+    found = {
+        table: look(place, table, None)
+        for table in ("raw.order_lines", ORDERS, "ops.night_pins", CUSTOMERS, "predictions.churn", "churn.registered")
+    }
+    said = {table: (why.asked, why.where) if why else None for table, why in found.items()}
+    waiting = {table: (f"{table} {NIGHT}", f"{LINES} {NIGHT}") for table in ("ops.night_pins", CUSTOMERS)}
+    assert said == {
+        **waiting,
+        "raw.order_lines": None,
+        ORDERS: ("", f"{ORDERS} {NIGHT}"),
+        "predictions.churn": (f"predictions.churn {NIGHT}", f"{LINES} {NIGHT}"),
+        "churn.registered": None,
+    }
+
+
+@pytest.mark.parametrize("state", ["missing", "outdated", "overtaken"])
+def test_why_when_no_check_has_refused_what_is_waited_for_then_no_override_is_offered_or_believed(
+    state: str, athena: Command, retail_shop: Shop
+) -> None:
+    home, night = retail_shop.home, "2011-10-28"
+    grant = ("override", "grant", ORDERS, night, "--by", "Ada", "--reason", "the shop confirmed the sums")
+    assert athena(home, *grant).code == 0
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            {
+                "missing": "DELETE FROM gate.verdict WHERE asset = $table AND check_name = 'completeness'",
+                "outdated": "UPDATE gate.verdict SET rules_hash = 'of yesterday' WHERE asset = $table",
+                "overtaken": "UPDATE gate.materialisation SET id = -id, run_id = 'another' WHERE asset = $table",
+            }[state],
+            {"table": ORDERS},
+        )
+    answer = athena(home, "why", "predictions.churn", night)
+    assert answer.code == 1
+    assert f"predictions.churn {night} waits for {ORDERS} {night}" in answer.out
+    assert f"{ORDERS} {night} is refused" in answer.out
+    assert "athena override grant" not in answer.out
+    assert "overridden by" not in answer.out
+    assert "docs/runbooks/gate-refused.md" in answer.out
+
+
+def test_why_when_the_night_is_typed_in_another_way_then_it_says_how(athena: Command, retail_shop: Shop) -> None:
+    answer = athena(retail_shop.home, "why", "predictions.churn", "20111029")
+    assert answer.code == 1
+    assert "written YYYY-MM-DD" in answer.err
