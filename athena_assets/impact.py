@@ -25,7 +25,7 @@ from athena_assets.contracts import contracts_in_force, known_columns
 from athena_assets.errors import AthenaError
 from athena_assets.features.expressions import identifiers
 from athena_assets.features.feature_contract import TABLE as FEATURE_TABLE
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet, load_feature_set
+from athena_assets.features.feature_set import ACTIVE, FeatureSet, load_feature_set
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
@@ -250,8 +250,8 @@ def _features(feature_set: FeatureSet, contracts: Mapping[str, Contract]) -> Ite
         yield (FEATURE, name), (FEATURE_TABLE, name)
         for built_on in feature_set.by_name[name].references:
             yield (FEATURE_TABLE, built_on), (FEATURE_TABLE, name)
-    for node in _columns_read(ACTIVE_CUSTOMERS, contracts):
-        yield node, (FEATURE_TABLE, "customer_id")
+    if ACTIVE in feature_set.lineage:
+        yield (FEATURE_TABLE, ACTIVE), (FEATURE_TABLE, "customer_id")
 
 
 def _model(spec: ModelSpec, feature_set: FeatureSet, contracts: Mapping[str, Contract]) -> Iterator[tuple[Node, Node]]:

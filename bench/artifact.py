@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from athena_assets.features.evaluate import evaluate
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
+from athena_assets.features.evaluate import evaluate_active
 from athena_assets.lifecycle.artifact import FILES, Artifact, load_artifact
 from athena_assets.lifecycle.dataset import Matrix, to_matrix
 from athena_assets.lifecycle.portable import INPUT, OUTPUT, portable_probability
@@ -49,7 +48,7 @@ def champion_of(workplace: Workplace, *, threads: int) -> Champion:
     night = workplace.retailer.first_night.plus(-1)
     features = workplace.athena.feature_set.select(artifact.model.features)
     with workplace.warehouse.read() as connection:
-        table = evaluate(connection, features, ACTIVE_CUSTOMERS, as_of=night.as_of, cutoff=night.cutoff)
+        table = evaluate_active(connection, features, as_of=night.as_of, cutoff=night.cutoff)
     return Champion(artifact, to_matrix(table, artifact.model.features), spec.reasons.top_k)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from athena_assets.features.evaluate import evaluate
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet, load_feature_set
+from athena_assets.features.evaluate import evaluate_active
+from athena_assets.features.feature_set import FeatureSet, load_feature_set
 from athena_assets.nights import Night
 from bench.features_pandas import features_in_pandas
 from bench.table import Table, ratio, seconds
@@ -73,9 +73,7 @@ def _variants(
     times = {"as_of": AS_OF, "cutoff": cutoff}
     return {
         "hand-written SQL (floor)": lambda: connection.sql(bare, params=times).to_arrow_table(),
-        "Athena's compiled features": lambda: evaluate(
-            connection, feature_set, ACTIVE_CUSTOMERS, as_of=AS_OF, cutoff=cutoff
-        ),
+        "Athena's compiled features": lambda: evaluate_active(connection, feature_set, as_of=AS_OF, cutoff=cutoff),
         "vectorised pandas (peer)": lambda: features_in_pandas(frame, AS_OF, cutoff),
     }
 

@@ -26,7 +26,7 @@ def features_in_pandas(orders: "pd.DataFrame", as_of: datetime, cutoff: datetime
     windows |= {"same_season_last_year": (age >= 276) & (age <= 365), "91_180d": (age > 90) & (age <= 180)}
     counted = {f"orders_{name}": bought & window for name, window in windows.items()}
     spent = {f"spend_{name}": amount * (bought & window) for name, window in windows.items()}
-    months = (age - 1) // 30
+    months = when.to_numpy().astype("datetime64[M]")
     channel = seen["channel"]
     flags = {
         "orders_total": bought,

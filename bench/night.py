@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
 from athena_assets.lifecycle.artifact import load_artifact
 from athena_assets.nights import Night
 from athena_cli.workplace import Workplace
@@ -52,7 +51,7 @@ def floor_job(workplace: Workplace, night: Night, output: Path) -> dict[str, Any
     return {
         "warehouse": str(workplace.settings.warehouse_path),
         "threads": workplace.settings.threads,
-        "sql": feature_set.sql(ACTIVE_CUSTOMERS),
+        "sql": feature_set.night_sql(),
         "parameters": {name: value for name, value in values.items() if not isinstance(value, datetime)},
         "as_of": night.as_of.isoformat(),
         "cutoff": night.cutoff.isoformat(),

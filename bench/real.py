@@ -11,8 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from athena_assets.features.evaluate import evaluate
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
+from athena_assets.features.evaluate import evaluate_active
 from athena_assets.nights import Night
 from athena_assets.sources.source import source_named
 from athena_cli.evening import land_history
@@ -64,7 +63,7 @@ def _once(orders: Path) -> tuple[dict[str, float], int]:
         night = Night.parse(FIRST_NIGHT).plus(-1)
         started = time.perf_counter()
         with workplace.warehouse.read() as connection:
-            evaluate(connection, workplace.athena.feature_set, ACTIVE_CUSTOMERS, as_of=night.as_of, cutoff=night.cutoff)
+            evaluate_active(connection, workplace.athena.feature_set, as_of=night.as_of, cutoff=night.cutoff)
             parts["features"] = time.perf_counter() - started
             ((lines,),) = connection.execute("SELECT count(*) FROM raw.order_lines_history").fetchall()
     return parts, int(lines)

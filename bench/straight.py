@@ -15,7 +15,6 @@ import pyarrow as pa
 from athena_assets.contracts import clean_contracts, raw_contracts
 from athena_assets.features.feature_contract import TABLE as FEATURES
 from athena_assets.features.feature_contract import feature_contract
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
 from athena_assets.lifecycle.artifact import Artifact, read_profile
 from athena_assets.lifecycle.drift_rules import drift_check
 from athena_assets.lifecycle.model_spec import ModelSpec, find_model
@@ -145,7 +144,7 @@ class StraightNights:
         replace_rows(
             self.connection,
             contract.address,
-            f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.sql(ACTIVE_CUSTOMERS)})",
+            f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.night_sql()})",
             {**feature_set.parameters(night.as_of, night.cutoff), "night": night.day},
             where="night = CAST($night AS DATE)",
         )

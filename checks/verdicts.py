@@ -5,7 +5,7 @@ removes the verdicts of what stood there before, so a verdict can never be about
 gets, whenever a process dies. Dagster's own check results are a projection of this for the UI.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,6 +39,20 @@ class Reading:
 
     seen: int
     spans: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Writes:
+    """The numbers of the writes that stand: of each asset its partitions, '' for one without."""
+
+    last: int
+    of: Mapping[str, Sequence[tuple[str, int]]]
+
+    def since(self, number: int, assets: Iterable[str], until: str) -> bool:
+        """Whether a partition of the assets up to `until` was written after that number."""
+        return any(
+            written > number and partition <= until for asset in assets for partition, written in self.of.get(asset, ())
+        )
 
 
 _reading: ContextVar[Reading | None] = ContextVar("athena_reading", default=None)
@@ -156,6 +170,15 @@ def last_write(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the last write of any partition."""
     ((number,),) = connection.execute("SELECT coalesce(max(id), 0) FROM gate.materialisation").fetchall()
     return int(number)
+
+
+def standing_writes(connection: duckdb.DuckDBPyConnection) -> Writes:
+    """The write of every partition that stands, and the last of all."""
+    rows = connection.execute("SELECT asset, partition, id FROM gate.materialisation").fetchall()
+    of: dict[str, list[tuple[str, int]]] = {}
+    for asset, partition, number in rows:
+        of.setdefault(str(asset), []).append((str(partition), int(number)))
+    return Writes(last_write(connection), of)
 
 
 def _refuse_changed(connection: duckdb.DuckDBPyConnection) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from athena_assets.features.carrying import bring_up_to_date
 from athena_assets.features.feature_contract import feature_contract
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
+from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
 from athena_assets.pins import FEATURE_SET, need_pin, read_pins
-from checks.verdicts import stamp
+from checks.verdicts import stamp, standing_writes
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
@@ -39,14 +40,16 @@ def build_feature_table(
     @step
     def customer_features(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         night = Night.parse(context.partition_key)
-        select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.sql(ACTIVE_CUSTOMERS)})"
+        select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.night_sql(carried=True)})"
         parameters = {**feature_set.parameters(night.as_of, night.cutoff), "night": night.day}
         with warehouse.write() as connection:
             need_pin(read_pins(connection, night), FEATURE_SET, feature_set.version, night)
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
+            moved = bring_up_to_date(connection, feature_set, night, standing_writes(connection))
             rows = replace_rows(connection, contract.address, select, parameters, where="night = CAST($night AS DATE)")
-        context.log.info("%d customers, %d features", rows, len(feature_set.columns))
+        carried = {table: earlier.key if earlier else "all rows" for table, earlier in moved.items()}
+        context.log.info("%d customers, %d features; carried on from %s", rows, len(feature_set.columns), carried)
         return materialisation(
             contract,
             rows,
@@ -56,6 +59,7 @@ def build_feature_table(
                 "features": len(feature_set.columns),
                 "unavailable": dg.MetadataValue.json(dict(feature_set.unavailable)),
                 "feature_set_version": feature_set.version,
+                "carried_from": dg.MetadataValue.json(carried),
             },
             data_version=feature_set.version,
         )

@@ -24,6 +24,8 @@ class BaseTable(BaseModel):
     """Address of the view that it reads, the only one."""
     version_key: str | None
     """Column that a corrected delivery repeats with a later known_at; null where features handle versions."""
+    event_time: str | None
+    """Column of the source whose distance from as_of is `days_ago`; null where rows have no age."""
     grain: str
     columns: dict[str, str]
     sql: str

@@ -23,7 +23,8 @@ class Compiler:
         self._definitions = {feature.name: feature for feature in features}
         self._bases = bases
         self._corrected = corrected
-        self._aggregates: dict[str, dict[str, str]] = {}
+        self.aggregates: dict[str, dict[str, str]] = {}
+        """By base table, the name of each aggregate's column by the text of its call."""
         self._used_context = False
         self._expressions = {name: self._resolve(name) for name in self._definitions}
         self._columns = tuple(self._definitions)
@@ -34,30 +35,62 @@ class Compiler:
         population_sql: a query with a column `customer_id`, one row per customer.
         restrict: scan only rows of the population; right for few customers, a waste for most of them.
         """
-        parts = [f"population AS (\nSELECT customer_id FROM (\n{population_sql.strip().removesuffix(';')}\n)\n)"]
-        joins = []
-        for table, aggregates in sorted(self._aggregates.items()):
-            parts.append(self._group(table, aggregates, restrict))
-            joins.append(f"LEFT JOIN by_{table} ON by_{table}.customer_id = population.customer_id")
+        groups = {
+            table: self.group_text(
+                table, "\nWHERE customer_id IN (SELECT customer_id FROM population)" if restrict else ""
+            )
+            for table in self.aggregates
+        }
+        population = f"population AS (\nSELECT customer_id FROM (\n{population_sql.strip().removesuffix(';')}\n)\n)"
+        return self._joined("population", [population], groups, columns)
+
+    def text_of(
+        self, feature: str, *, columns: Sequence[str] | None = None, groups: Mapping[str, str] | None = None
+    ) -> str:
+        """The text for the customers of whom a feature that counts is above 0; one scan gives both.
+
+        groups: by base table, a SELECT of `customer_id` and that table's aggregates to take instead of a scan.
+        """
+        table = self._definitions[feature].table
+        texts = {name: (groups or {}).get(name) or self.group_text(name) for name in self.aggregates}
+        main = f"by_{table}"
+        return self._joined(main, [], texts, columns, where=f"\nWHERE {self._expressions[feature]} > 0")
+
+    def _joined(
+        self,
+        main: str,
+        parts: list[str],
+        groups: Mapping[str, str],
+        columns: Sequence[str] | None,
+        where: str = "",
+    ) -> str:
+        """Every group and the context joined to the rows of `main`."""
+        parts, joins = list(parts), []
+        for table, text in sorted(groups.items()):
+            parts.append(f"by_{table} AS (\n{text}\n)")
+            if f"by_{table}" != main:
+                joins.append(f"LEFT JOIN by_{table} ON by_{table}.customer_id = {main}.customer_id")
         if self._used_context:
             parts.append(f"{CONTEXT} AS (\n{self._base_text(CONTEXT)}\n)")
             joins.append(f"CROSS JOIN {CONTEXT}")
-        selected = ["population.customer_id", "CAST($as_of AS TIMESTAMP) AS as_of"]
+        selected = [f"{main}.customer_id", "CAST($as_of AS TIMESTAMP) AS as_of"]
         selected += [f"{self._expressions[name]} AS {name}" for name in columns or self._columns]
         ctes, select, join = ",\n".join(parts), ",\n    ".join(selected), "\n".join(joins)
-        return f"WITH {ctes}\nSELECT\n    {select}\nFROM population\n{join}\nORDER BY population.customer_id\n"
+        return f"WITH {ctes}\nSELECT\n    {select}\nFROM {main}\n{join}{where}\nORDER BY {main}.customer_id\n"
+
+    def group_text(self, table: str, where: str = "") -> str:
+        """One scan of a base table: the aggregates of each customer."""
+        columns = ",\n    ".join(f"{call} AS {alias}" for call, alias in self.aggregates[table].items())
+        return (
+            f"SELECT\n    customer_id,\n    {columns}\nFROM (\n{self._base_text(table)}\n){where}\nGROUP BY customer_id"
+        )
+
+    def is_corrected(self, table: str) -> bool:
+        """Whether rows of the table may be delivered again, corrected."""
+        return self._bases[table].source in {self._bases[name].source for name in self._corrected}
 
     def _base_text(self, table: str) -> str:
-        sources = {self._bases[name].source for name in self._corrected}
-        return self._bases[table].text(corrected=self._bases[table].source in sources)
-
-    def _group(self, table: str, aggregates: Mapping[str, str], restrict: bool) -> str:
-        columns = ",\n    ".join(f"{call} AS {alias}" for call, alias in aggregates.items())
-        only = "\nWHERE customer_id IN (SELECT customer_id FROM population)" if restrict else ""
-        return (
-            f"by_{table} AS (\nSELECT\n    customer_id,\n    {columns}\n"
-            f"FROM (\n{self._base_text(table)}\n){only}\nGROUP BY customer_id\n)"
-        )
+        return self._bases[table].text(corrected=self.is_corrected(table))
 
     def _resolve(self, name: str) -> str:
         definition = self._definitions[name]
@@ -72,7 +105,7 @@ class Compiler:
         return f"CAST({text} AS {definition.dtype})"
 
     def _aggregate(self, table: str, call: str, function: str) -> str:
-        aliases = self._aggregates.setdefault(table, {})
+        aliases = self.aggregates.setdefault(table, {})
         column = f"by_{table}.{aliases.setdefault(call, f'a{len(aliases) + 1}')}"
         return f"coalesce({column}, 0)" if function == "count" else column
 

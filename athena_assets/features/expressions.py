@@ -66,6 +66,17 @@ def pieces(definition: FeatureDefinition) -> list[Piece]:
     return [piece for piece in result if piece.text]
 
 
+def top_level_parts(text: str) -> list[str]:
+    """The text cut at the commas outside brackets and string literals."""
+    parts, depth, start = [], 0, 0
+    for token in tokens(text):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.text == "," and depth == 0:
+            parts.append(text[start : token.start].strip())
+            start = token.end
+    return [*parts, text[start:].strip()]
+
+
 def identifiers(text: str) -> set[str]:
     """Bare words of an expression, string literals left out."""
     return {token.text for token in tokens(text) if re.fullmatch(r"[A-Za-z_]\w*", token.text)}

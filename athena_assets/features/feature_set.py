@@ -9,12 +9,13 @@ from pathlib import Path
 
 from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.features.base_table import BaseTable, load_bases
+from athena_assets.features.carried import CarriedTable
 from athena_assets.features.compiler import CONTEXT, Compiler
 from athena_assets.features.definition import DEFINITIONS, FeatureDefinition, load_definitions
 
 _HERE = Path(__file__).parent
-ACTIVE_CUSTOMERS = (_HERE / "active_customers.sql").read_text(encoding="utf-8")
-"""Population of the nightly table: a purchase in the 365 days before as_of."""
+ACTIVE = "orders_365d"
+"""Population of the nightly table: the customers of whom this feature is above 0, a purchase in the last 365 days."""
 GIVEN_CUSTOMERS = (_HERE / "given_customers.sql").read_text(encoding="utf-8")
 """Population of a look-up: parameter `$customers`, a list of ids."""
 
@@ -73,8 +74,22 @@ class FeatureSet:
     def _compiler(self) -> Compiler:
         return Compiler(self._needed(), self.bases, self.corrected)
 
-    def _needed(self) -> list[FeatureDefinition]:
-        """The set's features and those they refer to: nothing else is computed."""
+    @cached_property
+    def _night_compiler(self) -> Compiler:
+        return Compiler(self._needed(ACTIVE), self.bases, self.corrected)
+
+    @cached_property
+    def carried(self) -> dict[str, CarriedTable]:
+        """By base table, what one night of the active customers can carry over to the next."""
+        compiler = self._night_compiler
+        tables = {
+            name: CarriedTable(self.bases[name], aliases, compiler.is_corrected(name))
+            for name, aliases in sorted(compiler.aggregates.items())
+        }
+        return {name: table for name, table in tables.items() if table.can_be_carried}
+
+    def _needed(self, *more: str) -> list[FeatureDefinition]:
+        """The set's features, more, and those they refer to: nothing else is computed."""
         needed: dict[str, FeatureDefinition] = {}
 
         def add(name: str) -> None:
@@ -83,7 +98,7 @@ class FeatureSet:
                 for reference in self.by_name[name].references:
                     add(reference)
 
-        for name in self.columns:
+        for name in (*self.columns, *more):
             add(name)
         return list(needed.values())
 
@@ -95,6 +110,14 @@ class FeatureSet:
         restrict: scan only those customers' rows; same values, right for few customers.
         """
         return self._compiler.text(population_sql, columns=self.columns, restrict=restrict)
+
+    def night_sql(self, *, carried: bool = False) -> str:
+        """The same SELECT for the active customers of a night.
+
+        carried: read what is stored for $night instead of scanning the tables that can be carried.
+        """
+        groups = {name: table.values() for name, table in self.carried.items()} if carried else {}
+        return self._night_compiler.text_of(ACTIVE, columns=self.columns, groups=groups)
 
     def parameters(self, as_of: datetime, cutoff: datetime) -> dict[str, object]:
         """Values of the text's parameters; raises `InvalidArgument` unless as_of is a midnight at or before cutoff."""

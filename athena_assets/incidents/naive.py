@@ -14,8 +14,8 @@ import duckdb
 import numpy as np
 
 from athena_assets.atomic import replacing
-from athena_assets.features.evaluate import evaluate
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
+from athena_assets.features.evaluate import evaluate_active
+from athena_assets.features.feature_set import FeatureSet
 from athena_assets.incidents.extracts import Retailer
 from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import FloatArray, Matrix, to_matrix
@@ -60,7 +60,7 @@ def run_naive_night(
         missing = _read(connection, retailer, night)
         spend = spec.value.spend_feature
         names = list(dict.fromkeys([*features, spend]))
-        rows = evaluate(connection, feature_set.select(names), ACTIVE_CUSTOMERS, as_of=night.as_of, cutoff=night.cutoff)
+        rows = evaluate_active(connection, feature_set.select(names), as_of=night.as_of, cutoff=night.cutoff)
     matrix = to_matrix(rows, features)
     probability = score(artifact, matrix, features)
     # A sum over nothing but nulls is null; where a feature's definition does not turn it into 0, the pipeline does.

@@ -14,6 +14,7 @@ WITH seen AS (
         item_count,
         isodow(order_ts) >= 6 AS weekend,
         month(order_ts) >= 11 AS winter,
+        year(order_ts) * 12 + month(order_ts) AS month_number,
         channel
     FROM orders.all_orders
     WHERE customer_id IS NOT NULL AND order_ts < CAST($as_of AS TIMESTAMP) AND known_at <= CAST($cutoff AS TIMESTAMP)
@@ -44,7 +45,7 @@ sums AS (
         count(*) FILTER (WHERE is_return AND age <= 365) AS return_count_365d,
         coalesce(-sum(amount) FILTER (WHERE is_return AND age <= 365), 0) AS returned_value_365d,
         min(age) FILTER (WHERE is_return) AS days_since_last_return,
-        bit_count(bit_or(1 << ((age - 1) // 30)) FILTER (WHERE bought AND age <= 365)) AS active_months_365d,
+        bit_count(bit_or(1 << (month_number % 13)) FILTER (WHERE bought AND age <= 365)) AS active_months_365d,
         bit_count(bit_or(CASE channel WHEN 'web' THEN 1 WHEN 'app' THEN 2 ELSE 4 END) FILTER (WHERE bought AND age <= 365))
             AS channel_count_365d,
         count(*) FILTER (WHERE bought AND age <= 365 AND weekend) AS weekend,

@@ -107,9 +107,8 @@ def last_purchase(customer: Customer) -> Order | None:
 
 
 def months_with_a_purchase(customer: Customer) -> int:
-    """Months of thirty days counted back from as_of; the thirteenth is cut off after five days."""
-    months = [(start, min(start + 30, 365)) for start in range(0, 365, 30)]
-    return sum(bool(customer.purchases(end, start)) for start, end in months)
+    """Calendar months of the last 365 days in which the customer bought."""
+    return len({(order.at.year, order.at.month) for order in customer.purchases(365)})
 
 
 def channels(customer: Customer) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.features.definition import DEFINITIONS, InvalidFeature, load_definitions, parse_definition
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, load_feature_set
+from athena_assets.features.feature_set import GIVEN_CUSTOMERS, load_feature_set
 from athena_assets.features.listing import registry, unused
 from athena_assets.features.words import words
 
@@ -87,7 +87,7 @@ def test_a_header_that_states_a_key_twice_is_refused(tmp_path: Path) -> None:
 def test_an_expression_that_cannot_be_compiled_is_refused(tmp_path: Path, body: str, message: str) -> None:
     write(tmp_path, GOOD.split("--- */\n")[0] + "--- */\n" + body + "\n")
     with pytest.raises(InvalidFeature, match=message):
-        load_feature_set(TABLES, business_country=None, folder=tmp_path).sql(ACTIVE_CUSTOMERS)
+        load_feature_set(TABLES, business_country=None, folder=tmp_path).sql(GIVEN_CUSTOMERS)
 
 
 def test_every_definition_that_athena_ships_is_named_like_its_file_and_reads_aloud() -> None:

@@ -28,7 +28,8 @@ OTHER_AS_OF = datetime(2010, 12, 6)
 NIGHT = timedelta(hours=2)
 
 EQUIVALENT = {
-    "active_months_365d": ["(2 << ("],  # the same number of bits, one place further on
+    # The same number of bits, one place further on; and what tells thirteen months apart, tells them apart by fourteen.
+    "active_months_365d": ["(2 << (", "% 14)"],
     "avg_order_value_365d": ["<= 365), -1)"],  # a sum of nothing is null before it is divided
     "avg_order_value_90d": ["<= 90), -1)"],
     "history_days": ["> 364 THEN", ">= 365 THEN"],  # 365 is 365 by either branch

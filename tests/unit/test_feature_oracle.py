@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.features.definition import load_definitions
-from athena_assets.features.evaluate import evaluate, evaluate_customers
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, load_feature_set
+from athena_assets.features.evaluate import evaluate_active, evaluate_customers
+from athena_assets.features.feature_set import load_feature_set
 from tests.unit.feature_histories import INSTANT, MIDNIGHTS, PATIENT, drawn, retailers, window_edges
 from tests.unit.feature_oracle import ORACLES, active, as_seen, differences, expected
 from tests.unit.feature_rows import Order, Retailer
@@ -76,7 +76,7 @@ def test_population_when_a_retailer_is_generated_then_it_is_who_bought_within_36
 ) -> None:
     fill(warehouse, situation.retailer)
     one = feature_set().select(["orders_total"])
-    table = evaluate(warehouse, one, ACTIVE_CUSTOMERS, as_of=situation.as_of, cutoff=situation.cutoff)
+    table = evaluate_active(warehouse, one, as_of=situation.as_of, cutoff=situation.cutoff)
     assert table.column("customer_id").to_pylist() == active(situation.seen())
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from athena_assets.features.evaluate import evaluate_customers
 from athena_assets.features.feature_contract import feature_columns, feature_contract
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS, FeatureSet
+from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import find_model
 from athena_assets.lifecycle.training_set import model_features, snapshot_select
 from athena_assets.nights import Night
@@ -55,7 +55,7 @@ def by_night(connection: duckdb.DuckDBPyConnection, features: FeatureSet, situat
     fill(connection, situation.retailer, known_until=situation.cutoff)
     connection.execute(f"DELETE FROM {NIGHT_TABLE}")
     connection.execute(
-        f"INSERT INTO {NIGHT_TABLE} BY NAME SELECT $night AS night, * FROM ({features.sql(ACTIVE_CUSTOMERS)})",
+        f"INSERT INTO {NIGHT_TABLE} BY NAME SELECT $night AS night, * FROM ({features.night_sql()})",
         {**features.parameters(situation.as_of, situation.cutoff), "night": Night.of_as_of(situation.as_of).day},
     )
     return stored(connection, features, NIGHT_TABLE)

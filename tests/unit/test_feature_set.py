@@ -9,9 +9,8 @@ import pyarrow as pa
 import pytest
 
 from athena_assets.errors import InvalidArgument
-from athena_assets.features.evaluate import UnknownCustomer, evaluate, evaluate_customers
+from athena_assets.features.evaluate import UnknownCustomer, evaluate_active, evaluate_customers
 from athena_assets.features.feature_set import (
-    ACTIVE_CUSTOMERS,
     FeatureSet,
     UnavailableFeature,
     UnknownFeature,
@@ -64,7 +63,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def nightly(connection: duckdb.DuckDBPyConnection, features: FeatureSet) -> pa.Table:
-    return evaluate(connection, features, ACTIVE_CUSTOMERS, as_of=AS_OF, cutoff=CUTOFF)
+    return evaluate_active(connection, features, as_of=AS_OF, cutoff=CUTOFF)
 
 
 def add_order(connection: duckdb.DuckDBPyConnection, **changes: object) -> None:
@@ -201,7 +200,7 @@ def test_features_when_their_table_is_absent_are_unavailable_and_said_so(absent:
     partial = load_feature_set([t for t in TABLES if t != absent], business_country="United Kingdom")
     assert example not in partial.columns
     assert absent in partial.unavailable[example]
-    assert absent not in partial.sql(ACTIVE_CUSTOMERS)
+    assert absent not in partial.night_sql()
     with pytest.raises(UnavailableFeature, match=rf"(?s){example} is unavailable.*{absent}"):
         partial.select([example])
 
@@ -217,7 +216,7 @@ def test_a_selection_computes_only_its_columns_in_its_order(
     table = nightly(connection, chosen)
     assert table.column_names == ["customer_id", "as_of", *chosen.columns]
     assert table.equals(nightly(connection, features).select(table.column_names))
-    assert "service_contacts" not in chosen.sql(ACTIVE_CUSTOMERS)
+    assert "service_contacts" not in chosen.night_sql()
 
 
 @pytest.mark.parametrize("names", [["nonsense"], ["spend_90d", "nonsense"]])

@@ -10,8 +10,7 @@ from dataclasses import asdict
 import duckdb
 import pytest
 
-from athena_assets.features.evaluate import evaluate
-from athena_assets.features.feature_set import ACTIVE_CUSTOMERS
+from athena_assets.features.evaluate import evaluate_active
 from athena_assets.impact import ImpactGraph, NotInLineage, impact_graph
 from athena_assets.sources.source import source_named
 from tests.unit.test_feature_set import AS_OF, CUTOFF, ROWS
@@ -150,7 +149,7 @@ def moves(before: dict[str, object], after: dict[str, object]) -> bool:
 
 def features_of(connection: duckdb.DuckDBPyConnection, graph: ImpactGraph) -> dict[str, dict[str, object]]:
     """Every feature's value by customer."""
-    table = evaluate(connection, graph.feature_set, ACTIVE_CUSTOMERS, as_of=AS_OF, cutoff=CUTOFF)
+    table = evaluate_active(connection, graph.feature_set, as_of=AS_OF, cutoff=CUTOFF)
     customers = table.column("customer_id").to_pylist()
     return {
         name: dict(zip(customers, table.column(name).to_pylist(), strict=True)) for name in graph.feature_set.columns

@@ -2,6 +2,7 @@
 table: campaign_contacts
 source: orders.all_campaign_contacts
 version_key: contact_id
+event_time: contact_ts
 grain: one campaign assignment whose response window had closed by the cutoff
 columns:
   customer_id: the customer

@@ -2,6 +2,7 @@
 table: context
 source: orders.all_orders
 version_key: order_id
+event_time: null
 grain: one row, the same for every customer
 columns:
   as_of_date: the day that begins at as_of

@@ -2,6 +2,7 @@
 table: orders
 source: orders.all_orders
 version_key: order_id
+event_time: order_ts
 grain: one order of an identified customer that the night could have seen
 columns:
   customer_id: the customer; anonymous sales are no customer's and left out
@@ -12,6 +13,7 @@ columns:
   item_count: pieces in the order
   is_weekend: ordered on a Saturday or Sunday
   month_of_year: 1 to 12
+  month_number: calendar months from the year 0 to the order's; any thirteen in a row differ modulo 13
   is_online: placed anywhere but in a store; null where the source does not say the channel
   channel_bit: 1 web, 2 app, 4 store, 8 any other channel; null where the source does not say
   instant_and_amount: >-
@@ -27,6 +29,7 @@ SELECT
     item_count,
     isodow(order_ts) >= 6 AS is_weekend,
     month(order_ts) AS month_of_year,
+    year(order_ts) * 12 + month(order_ts) AS month_number,
     channel <> 'store' AS is_online,
     CASE WHEN channel = 'web' THEN 1 WHEN channel = 'app' THEN 2 WHEN channel = 'store' THEN 4
          WHEN channel IS NOT NULL THEN 8 END AS channel_bit,

@@ -2,6 +2,7 @@
 table: service_contacts
 source: orders.all_service_contacts
 version_key: contact_id
+event_time: contact_ts
 grain: one service contact that the night could have seen
 columns:
   customer_id: the customer

@@ -1,0 +1,125 @@
+"""An aggregate call of a feature, taken apart: its function, its arguments, its filter, and when a row leaves it.
+
+Only the shapes that the features use are known; what has another shape is simply not carried from night to night.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from athena_assets.features.expressions import identifiers, top_level_parts
+
+DAYS_AGO = "days_ago"
+"""The one column of a base table that changes from one night to the next."""
+
+ADDED_UP = frozenset({"count", "sum"})
+"""What can be kept up to date by adding what came and taking away what went."""
+EXTREMES = {
+    "min": "least({a}, {b})",
+    "max": "greatest({a}, {b})",
+    "bit_or": "coalesce({a} | {b}, {a}, {b})",
+    "bit_and": "coalesce({a} & {b}, {a}, {b})",
+    "bool_or": "coalesce({a} OR {b}, {a}, {b})",
+    "bool_and": "coalesce({a} AND {b}, {a}, {b})",
+}
+"""What can be kept up to date with what came, by this text, but not without what went."""
+
+_CALL = re.compile(r"(?P<function>\w+) ?\((?P<arguments>.*)\)", re.DOTALL)
+_FILTER = re.compile(r"\) ?FILTER ?\( ?WHERE (?P<condition>.*)\)\Z", re.DOTALL | re.IGNORECASE)
+_BETWEEN = re.compile(rf"\b{DAYS_AGO} BETWEEN (\d+) AND (\d+)\b", re.IGNORECASE)
+_COMPARED = re.compile(rf"\b{DAYS_AGO} ?(<=|>=|<|>|=) ?(\d+)\b")
+
+_NO_CONJUNCTION = re.compile(rf"\b(OR|CASE)\b|\bNOT ?(\(|{DAYS_AGO})", re.IGNORECASE)
+"""What makes a filter more than conditions that must all hold."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The ages in days, inclusive, that a filter lets through; None is an open end."""
+
+    youngest: int | None
+    oldest: int | None
+
+
+@dataclass(frozen=True)
+class AggregateCall:
+    """One call as the features write it, `text`, with spaces normalised."""
+
+    text: str
+
+    @cached_property
+    def condition(self) -> str | None:
+        """The text of its FILTER."""
+        match = _FILTER.search(self.text)
+        return match["condition"] if match else None
+
+    @cached_property
+    def function(self) -> str:
+        """Its name in lower case."""
+        return self._parts[0]
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The texts between its brackets."""
+        return self._parts[1]
+
+    @cached_property
+    def _parts(self) -> tuple[str, tuple[str, ...]]:
+        match = _FILTER.search(self.text)
+        call = _CALL.fullmatch(self.text if match is None else self.text[: match.start() + 1])
+        assert call is not None, self.text
+        return call["function"].lower(), tuple(top_level_parts(call["arguments"]))
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...] | None:
+        """What its filter asks of the age of a row, all of which must hold; None where that cannot be read."""
+        text = self.condition or ""
+        if _NO_CONJUNCTION.search(text):
+            return None
+        found = [Window(int(low), int(high)) for low, high in _BETWEEN.findall(text)]
+        text = _BETWEEN.sub("", text)
+        for operator, number in _COMPARED.findall(text):
+            day = int(number)
+            found.append(
+                {
+                    "<=": Window(None, day),
+                    "<": Window(None, day - 1),
+                    ">=": Window(day, None),
+                    ">": Window(day + 1, None),
+                    "=": Window(day, day),
+                }[operator]
+            )
+        return None if DAYS_AGO in identifiers(_COMPARED.sub("", text)) else tuple(found)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether what goes can be taken away from it."""
+        return self.function in ADDED_UP
+
+    @property
+    def counting(self) -> str:
+        """The call that counts the values behind a sum."""
+        return self.text.replace("sum(", "count(", 1)
+
+    @property
+    def is_age(self) -> bool:
+        """Whether its value is the age of a row, which grows with every night."""
+        return self.arguments[0] == DAYS_AGO
+
+    @property
+    def is_top(self) -> bool:
+        """Whether it keeps several extremes, `min(x, n)`."""
+        return self.function in ("min", "max") and len(self.arguments) == 2
+
+    @property
+    def can_be_carried(self) -> bool:
+        """Whether its value of one night follows from that of an earlier night and the rows that came and went."""
+        if self.windows is None or self.function not in ADDED_UP | EXTREMES.keys():
+            return False
+        if self.is_top and (self.windows or not self.arguments[1].isdigit()):
+            # Merging would count a row that has crossed an edge twice.
+            return False
+        if len(self.arguments) != 1 and not self.is_top:
+            return False
+        in_days = DAYS_AGO in identifiers(self.arguments[0])
+        return not in_days or (self.function in ("min", "max") and self.is_age)

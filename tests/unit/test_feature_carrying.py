@@ -1,0 +1,176 @@
+"""What a night carries on from an earlier one gives the features of a full scan, to the bit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from athena_assets.features.carrying import LONGEST_STEP_DAYS, bring_up_to_date
+from athena_assets.features.evaluate import evaluate_active, used
+from athena_assets.features.feature_set import FeatureSet
+from athena_assets.nights import Night
+from checks.verdicts import Writes
+from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
+from tests.unit.feature_rows import Order, Retailer
+from tests.unit.feature_warehouse import connect, feature_set, fill
+
+NOTHING_WRITTEN = Writes(0, {})
+CARRIED = {"campaign_contacts", "orders", "service_contacts"}
+
+
+@dataclass(frozen=True)
+class Season:
+    """A retailer and some of its nights, ascending."""
+
+    retailer: Retailer
+    nights: tuple[Night, ...]
+
+
+@st.composite
+def seasons(draw: st.DrawFn, corrects: st.SearchStrategy[bool]) -> Season:
+    """Nights with gaps between them; what happens, happens around the edges of the windows of one of them."""
+    first = Night.of_as_of(draw(MIDNIGHTS))
+    steps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, LONGEST_STEP_DAYS]), min_size=1, max_size=4))
+    nights = [first]
+    for step in steps:
+        nights.append(nights[-1].plus(step))
+    around = draw(st.sampled_from(nights))
+    return Season(draw(retailers(around.as_of, around.cutoff, corrects=draw(corrects))), tuple(nights))
+
+
+@pytest.fixture
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse in which nothing has been carried yet."""
+    with connect() as connection:
+        yield connection
+
+
+def night_by_night(
+    connection: duckdb.DuckDBPyConnection, features: FeatureSet, nights: tuple[Night, ...], writes: Writes
+) -> list[dict[str, Night | None]]:
+    """Bring each night up to date in turn, and compare its features with a full scan; where each was carried from."""
+    carried_from = []
+    for night in nights:
+        carried_from.append(bring_up_to_date(connection, features, night, writes))
+        scanned = evaluate_active(connection, features, as_of=night.as_of, cutoff=night.cutoff)
+        assert as_bits(of_night(connection, features, night)) == as_bits(scanned), night.key
+    return carried_from
+
+
+def of_night(connection: duckdb.DuckDBPyConnection, features: FeatureSet, night: Night) -> pa.Table:
+    """The features by what is stored for the night."""
+    text = features.night_sql(carried=True)
+    parameters = {**features.parameters(night.as_of, night.cutoff), "night": night.day}
+    return connection.sql(text, params=used(text, parameters)).to_arrow_table()
+
+
+def as_bits(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows, with every DOUBLE in hexadecimal: no tolerance."""
+    return [
+        {name: value.hex() if isinstance(value, float) else value for name, value in row.items()}
+        for row in table.to_pylist()
+    ]
+
+
+@settings(max_examples=60, **PATIENT)
+@given(season=seasons(st.booleans()))
+def test_features_when_nights_are_carried_on_then_they_are_those_of_a_full_scan(season: Season) -> None:
+    with connect() as warehouse:
+        fill(warehouse, season.retailer)
+        features = feature_set(corrects=season.retailer.corrects)
+        carried_from = night_by_night(warehouse, features, season.nights, NOTHING_WRITTEN)
+        first, *others = carried_from
+        assert first == dict.fromkeys(CARRIED)
+        assert others == [dict.fromkeys(CARRIED, earlier) for earlier in season.nights[:-1]]
+
+
+NIGHT = Night(date(2026, 11, 20))
+
+
+def bought(number: int, at: datetime, known_at: datetime | None = None, amount: str = "10.0000") -> Order:
+    return Order(f"N-{number}", "C-1", at, known_at or at, Decimal(amount), 1, is_return=False, channel="web")
+
+
+@pytest.mark.parametrize(
+    ("orders", "value"),
+    [
+        ([bought(1, NIGHT.as_of - timedelta(days=90))], (1, Decimal("10.0000"), Decimal("10.0000"))),
+        ([bought(1, NIGHT.as_of - timedelta(days=89, hours=25))], (0, Decimal("10.0000"), Decimal("10.0000"))),
+        (
+            [
+                bought(1, NIGHT.as_of - timedelta(days=200)),
+                bought(2, NIGHT.as_of - timedelta(days=3), NIGHT.cutoff, "20.0000"),
+            ],
+            (1, Decimal("20.0000"), Decimal("30.0000")),
+        ),
+        (
+            [
+                bought(1, NIGHT.as_of - timedelta(days=200)),
+                bought(2, NIGHT.as_of - timedelta(days=366), amount="99.0000"),
+            ],
+            (0, Decimal("10.0000"), Decimal("10.0000")),
+        ),
+    ],
+    ids=["last day of a window", "day after a window", "late order", "largest order has left"],
+)
+def test_features_when_a_day_passes_then_what_comes_and_goes_is_counted(
+    warehouse: duckdb.DuckDBPyConnection, orders: list[Order], value: tuple[int, Decimal, Decimal]
+) -> None:
+    fill(warehouse, Retailer(orders=orders))
+    features = feature_set().select(["orders_90d", "max_order_value_365d", "spend_365d"])
+    night_by_night(warehouse, features, (NIGHT.plus(-1), NIGHT), NOTHING_WRITTEN)
+    (row,) = of_night(warehouse, features, NIGHT).to_pylist()
+    assert (row["orders_90d"], row["max_order_value_365d"], row["spend_365d"]) == value
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition", "written", "is_carried"),
+    [
+        ("orders.orders", "2026-11-19", 8, False),
+        ("orders.orders", "2026-11-01", 8, False),
+        ("orders.orders_history", "", 8, False),
+        ("orders.orders", "2026-11-20", 8, True),
+        ("orders.orders", "2026-11-19", 7, True),
+        ("orders.products", "2026-11-19", 8, True),
+    ],
+)
+def test_carrying_when_something_it_has_read_was_written_again_then_all_rows_are_read(
+    warehouse: duckdb.DuckDBPyConnection, asset: str, partition: str, written: int, is_carried: bool
+) -> None:
+    fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
+    features = feature_set()
+    bring_up_to_date(warehouse, features, NIGHT.plus(-1), Writes(7, {}))
+    fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5), amount="77.0000")]))
+    found = bring_up_to_date(warehouse, features, NIGHT, Writes(8, {asset: [(partition, written)]}))
+    assert found["orders"] == (NIGHT.plus(-1) if is_carried else None)
+    assert found["service_contacts"] == NIGHT.plus(-1), "another table"
+
+
+def test_carrying_when_the_earlier_night_is_too_old_or_of_other_features_then_all_rows_are_read(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
+    features = feature_set()
+    bring_up_to_date(warehouse, features, NIGHT, NOTHING_WRITTEN)
+    assert bring_up_to_date(warehouse, features, NIGHT.plus(LONGEST_STEP_DAYS + 1), NOTHING_WRITTEN)["orders"] is None
+    other = features.select(["spend_30d"])
+    assert bring_up_to_date(warehouse, other, NIGHT.plus(LONGEST_STEP_DAYS + 2), NOTHING_WRITTEN)["orders"] is None
+
+
+def test_carrying_when_a_night_runs_again_then_it_is_carried_from_the_same_and_older_ones_are_forgotten(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
+    features = feature_set()
+    for night in (NIGHT.plus(-2), NIGHT.plus(-1), NIGHT, NIGHT):
+        found = bring_up_to_date(warehouse, features, night, NOTHING_WRITTEN)
+    assert found["orders"] == NIGHT.plus(-1)
+    stored = warehouse.execute("SELECT DISTINCT night FROM features.carried_orders ORDER BY night").fetchall()
+    assert stored == [(NIGHT.plus(-1).day,), (NIGHT.day,)]
