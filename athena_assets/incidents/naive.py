@@ -14,13 +14,14 @@ import duckdb
 import numpy as np
 
 from athena_assets.atomic import replacing
+from athena_assets.decimals import unscaled
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.incidents.extracts import Retailer
 from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import FloatArray, Matrix, to_matrix
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score
+from athena_assets.lifecycle.scoring import CENT, expected_value_at_risk, score, tier_names
 from athena_assets.nights import Night
 from athena_assets.sources.parsing import quote_name, quote_text
 from athena_assets.sources.source import KNOWN_AT
@@ -64,7 +65,7 @@ def run_naive_night(
     matrix = to_matrix(rows, features)
     probability = score(artifact, matrix, features)
     # A sum over nothing but nulls is null; where a feature's definition does not turn it into 0, the pipeline does.
-    spent = [amount or Decimal(0) for amount in rows.column(spend).to_pylist()]
+    spent = unscaled(rows.column(spend).fill_null(Decimal("0.0000")))
     made = NaiveNight(
         night=night,
         missing=missing,
@@ -72,8 +73,8 @@ def run_naive_night(
         features=tuple(features),
         matrix=matrix,
         probability=probability,
-        tier=tuple(risk_tiers(probability, spec.risk_tiers)),
-        value_at_risk=tuple(expected_value_at_risk(probability, spent, spec.value)),
+        tier=tuple(tier_names(probability, spec.risk_tiers).to_pylist()),
+        value_at_risk=tuple(cents * CENT for cents in expected_value_at_risk(probability, spent, spec.value).tolist()),
         published=published / f"night={night.key}.parquet",
     )
     _publish(made)

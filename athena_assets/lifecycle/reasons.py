@@ -6,7 +6,7 @@ which is the same for everybody that night and therefore no reason. Exact TreeSH
 docs/benchmarks.md), so it is computed for the customers that the retention team can act on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +47,19 @@ def explain(model: FittedModel, matrix: Matrix, population: Matrix) -> Explanati
     return Explanation(contributions, level + mean.sum() + trees[:, -1])
 
 
-def top_rows(value_at_risk: Sequence[object], probability: FloatArray, k: int) -> NDArray[np.int64]:
-    """Positions of the k customers with the most expected value at risk, highest first.
+def top_rows(value_at_risk: NDArray[np.int64], probability: FloatArray, k: int) -> NDArray[np.int64]:
+    """Positions of the k customers with the most expected value at risk (rows,), in cents, highest first.
 
     Ties go to the higher probability, then to the earlier row.
     """
-    money = np.array([float(str(amount)) for amount in value_at_risk])
-    order = np.lexsort((np.arange(len(money)), -probability, -money))
-    return order[:k].astype(np.int64)
+    if k < len(value_at_risk):
+        # Sorting everybody to find a few would be waste: those below the k-th amount are none of them.
+        least = np.partition(value_at_risk, len(value_at_risk) - max(k, 1))[-max(k, 1)]
+        candidates = np.flatnonzero(value_at_risk >= least)
+    else:
+        candidates = np.arange(len(value_at_risk))
+    order = np.lexsort((candidates, -probability[candidates], -value_at_risk[candidates]))
+    return candidates[order[:k]].astype(np.int64)
 
 
 def reasons_in_words(

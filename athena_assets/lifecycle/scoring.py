@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.lifecycle.artifact import Artifact
@@ -12,11 +15,16 @@ from athena_assets.lifecycle.dataset import FloatArray, Matrix
 from athena_assets.lifecycle.gates import Packaging
 from athena_assets.lifecycle.model_spec import ValueModel
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CHUNK = 200_000
 """Rows scored at once: about 40 MB of features."""
 
 DECIMALS = 6
 CENT = Decimal("0.01")
+SPEND_UNIT = Decimal("0.0001")
+"""In which a spend is counted: the last place of DECIMAL(18,4)."""
 
 
 class WrongFeatures(AthenaError):
@@ -46,32 +54,57 @@ def score(artifact: Artifact, matrix: Matrix, features: Sequence[str]) -> FloatA
     return rounded
 
 
-def risk_tiers(probability: FloatArray, thresholds: dict[str, float]) -> list[str]:
-    """The first tier, from the highest, whose threshold the probability reaches."""
-    names, limits = list(thresholds), np.array(list(thresholds.values()))
-    positions = (probability[:, None] >= limits[None, :]).argmax(axis=1)
-    return [names[position] for position in positions]
+def risk_tiers(probability: FloatArray, thresholds: dict[str, float]) -> NDArray[np.int64]:
+    """Position of the first tier, from the highest, whose threshold each probability (rows,) reaches."""
+    limits = np.array(list(thresholds.values()))
+    positions: NDArray[np.int64] = (probability[:, None] >= limits[None, :]).argmax(axis=1)
+    return positions
+
+
+def tier_names(probability: FloatArray, thresholds: dict[str, float]) -> "pa.StringArray":
+    """The names of `risk_tiers`, (rows,)."""
+    import pyarrow as pa
+
+    return pa.array(list(thresholds), type=pa.string()).take(pa.array(risk_tiers(probability, thresholds)))
 
 
 def expected_value_at_risk(
-    probability: FloatArray, yearly_spend: Sequence[Decimal], value: ValueModel
-) -> list[Decimal]:
-    """Probability × margin on a year's spend × horizon in years, to the cent, half to even; exact throughout.
+    probability: FloatArray, yearly_spend: NDArray[np.int64], value: ValueModel
+) -> NDArray[np.int64]:
+    """Probability × margin on a year's spend × horizon in years: cents (rows,), half to even, exact throughout.
 
-    probability: (rows,), six decimals, as published. yearly_spend: business currency. Raises `InvalidArgument`
-    where the lengths differ.
+    probability: (rows,), six decimals, as published. yearly_spend: (rows,), in `SPEND_UNIT`s. Raises `InvalidArgument`
+    where the lengths differ, and for a spend whose product with a probability does not fit in 64 bits.
     """
     if len(probability) != len(yearly_spend):
         raise InvalidArgument(
             "expected value at risk", expected=f"{len(probability)} amounts", found=str(len(yearly_spend))
         )
-    millionths = np.rint(probability * 10**DECIMALS).astype(np.int64).tolist()
-    per_millionth = value.margin_rate * value.horizon_days
-    divisor = Decimal(365 * 10**DECIMALS)
-    return [
-        (spend * share * per_millionth / divisor).quantize(CENT, rounding=ROUND_HALF_EVEN)
-        for spend, share in zip(yearly_spend, millionths, strict=True)
-    ]
+    most = np.iinfo(np.int64).max // 10**DECIMALS
+    if len(yearly_spend) and not -most <= yearly_spend.min() <= yearly_spend.max() <= most:
+        raise InvalidArgument(
+            "a yearly spend is too large for the expected value at risk",
+            expected=f"at most {most * SPEND_UNIT}",
+            found=str(max(int(yearly_spend.max()), -int(yearly_spend.min())) * SPEND_UNIT),
+        )
+    millionths = np.rint(probability * 10**DECIMALS).astype(np.int64)
+    per_unit = Fraction(value.margin_rate) * Fraction(value.horizon_days, 365) * Fraction(SPEND_UNIT / CENT)
+    return half_to_even(yearly_spend * millionths, per_unit / 10**DECIMALS)
+
+
+def half_to_even(amounts: NDArray[np.int64], factor: Fraction) -> NDArray[np.int64]:
+    """amounts × factor (rows,), rounded to whole numbers, half to even, exactly.
+
+    The factor's numerator and denominator have at most 50 bits, and so have the results.
+    """
+    above, below = factor.numerator, factor.denominator
+    # At most one off; the remainder then tells, because what overflows in both of its terms cancels.
+    whole = np.floor(amounts.astype(np.float64) * (above / below)).astype(np.int64)
+    rest = amounts * above - whole * below
+    off = np.floor_divide(rest, below)
+    whole, rest = whole + off, rest - off * below
+    rounded: NDArray[np.int64] = whole + ((2 * rest > below) | ((2 * rest == below) & (whole % 2 == 1)))
+    return rounded
 
 
 def measure_packaging(artifact: Artifact, matrix: Matrix, *, repeats: int = 500) -> Packaging:

@@ -13,7 +13,7 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import to_matrix
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.scoring import DECIMALS, risk_tiers, score
+from athena_assets.lifecycle.scoring import DECIMALS, score, tier_names
 from athena_assets.nights import Night
 from athena_assets.predictions.prediction_contract import probability_column
 from athena_assets.predictions.publish import NIGHT_FILE
@@ -86,12 +86,11 @@ def planned_scores(
     rows = features_of_night(connection, artifact, feature_set, FEATURE_TABLE, spec.value.spend_feature, night)
     features = artifact.model.features
     probability = score(artifact, to_matrix(rows, features), features)
-    tiers = risk_tiers(probability, spec.risk_tiers) if len(probability) else []
     return pa.table(
         {
             "customer_id": rows.column("customer_id"),
             "probability": pa.array(probability),
-            "tier": pa.array(tiers, type=pa.string()),
+            "tier": tier_names(probability, spec.risk_tiers),
         }
     )
 

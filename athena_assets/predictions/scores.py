@@ -1,12 +1,13 @@
 """From a night's features to its candidate rows: probability, tier, value at risk, and reasons in words."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from athena_assets.decimals import decimal_column, unscaled
 from athena_assets.errors import AthenaError
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.features.words import words
@@ -14,7 +15,7 @@ from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import Matrix, to_matrix
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.reasons import explain, reasons_in_words, top_rows
-from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score
+from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score, tier_names
 from athena_assets.lifecycle.training_run import FEATURE_VERSION
 from athena_assets.nights import Night
 from athena_assets.predictions.prediction_contract import probability_column
@@ -76,26 +77,32 @@ def score_night(spec: ModelSpec, artifact: Artifact, rows: "pa.Table", feature_s
     features = artifact.model.features
     matrix = to_matrix(rows, features)
     probability = score(artifact, matrix, features)
-    spend = rows.column(spec.value.spend_feature).to_pylist()
-    value = expected_value_at_risk(probability, spend, spec.value)
-    tiers = risk_tiers(probability, spec.risk_tiers)
+    value = expected_value_at_risk(probability, unscaled(rows.column(spec.value.spend_feature)), spec.value)
     top = top_rows(value, probability, spec.reasons.top_k)
-    reasons: list[tuple[str | None, str | None, str | None]] = [(None, None, None)] * len(matrix)
-    for position, told in zip(top, reasons_for(spec, artifact, matrix[top], matrix, feature_set), strict=True):
-        reasons[position] = told
+    told = reasons_for(spec, artifact, matrix[top], matrix, feature_set)
     columns = {
         "customer_id": rows.column("customer_id"),
         "as_of": rows.column("as_of"),
         probability_column(spec): pa.array(probability),
-        "risk_tier": pa.array(tiers, type=pa.string()),
-        "expected_value_at_risk": pa.array(value, type=pa.decimal128(18, 2)),
-        **{
-            name: pa.array([told[position] for told in reasons], type=pa.string())
-            for position, name in enumerate(REASONS)
-        },
+        "risk_tier": tier_names(probability, spec.risk_tiers),
+        "expected_value_at_risk": decimal_column(value, precision=18, scale=2),
+        **_reason_columns(top, told, len(matrix)),
     }
-    counted = Counter(tiers)
-    return NightScores(pa.table(columns), len(top), {tier: counted[tier] for tier in spec.risk_tiers})
+    counted = np.bincount(risk_tiers(probability, spec.risk_tiers), minlength=len(spec.risk_tiers))
+    return NightScores(pa.table(columns), len(top), dict(zip(spec.risk_tiers, map(int, counted), strict=True)))
+
+
+def _reason_columns(top: NDArray[np.int64], told: Sequence[tuple[str, str, str]], rows: int) -> "dict[str, pa.Array]":
+    """One column of text per reason: those of the rows `top`, null for all others."""
+    import pyarrow as pa
+
+    # Which of the told rows a row is; the one past the last for a row without reasons.
+    position = np.full(rows, len(told))
+    position[top] = np.arange(len(told))
+    return {
+        name: pa.array([*(reasons[number] for reasons in told), None], type=pa.string()).take(pa.array(position))
+        for number, name in enumerate(REASONS)
+    }
 
 
 def reasons_for(

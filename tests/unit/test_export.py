@@ -23,14 +23,15 @@ from athena_assets.lifecycle.artifact import (
 )
 from athena_assets.lifecycle.dataset import Dataset
 from athena_assets.lifecycle.fitted import InvalidDayOfYear
-from athena_assets.lifecycle.model_spec import ModelSpec, find_model
+from athena_assets.lifecycle.model_spec import ModelSpec, ValueModel
 from athena_assets.lifecycle.portable import portable_bytes, portable_probability, session
 from athena_assets.lifecycle.scoring import (
     WrongFeatures,
     expected_value_at_risk,
+    half_to_even,
     measure_packaging,
-    risk_tiers,
     score,
+    tier_names,
 )
 from athena_assets.lifecycle.training import TrainedModel, train
 
@@ -171,27 +172,45 @@ def test_packaging_when_measured_then_one_row_fits_the_gate(written: Artifact, c
 
 @given(
     st.integers(0, 10**6),
-    st.decimals(0, 10**7, places=4, allow_nan=False),
+    st.decimals(-(10**8), 9 * 10**8, places=4, allow_nan=False),
+    st.decimals("0.0001", 1, places=4),
+    st.integers(1, 3650),
 )
 @settings(max_examples=60, deadline=None)
-def test_value_at_risk_when_compared_with_fractions_then_exact_to_the_cent(millionths: int, spend: Decimal) -> None:
-    value = find_model("churn").value
-    found = expected_value_at_risk(np.array([millionths / 1e6]), [spend], value)[0]
-    exact = (
-        Fraction(millionths, 10**6) * Fraction(spend) * Fraction(value.margin_rate) * Fraction(value.horizon_days, 365)
-    )
-    assert found == Decimal(round(exact * 100)) / 100
-    assert abs(Fraction(found) - exact) <= Fraction(1, 200)
+def test_value_at_risk_when_compared_with_fractions_then_exact_to_the_cent(
+    millionths: int, spend: Decimal, margin: Decimal, days: int
+) -> None:
+    value = ValueModel(margin_rate=margin, horizon_days=days, spend_feature="spend_365d")
+    found = expected_value_at_risk(np.array([millionths / 1e6]), np.array([int(spend.scaleb(4))]), value)
+    exact = Fraction(millionths, 10**6) * Fraction(spend) * Fraction(margin) * Fraction(days, 365)
+    # Python rounds a fraction half to even.
+    assert found.tolist() == [round(exact * 100)]
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), min_size=1), st.integers(1, 10**6), st.integers(1, 10**6))
+@settings(max_examples=200, deadline=None)
+def test_half_to_even_when_halves_are_common_then_it_is_what_python_rounds_to(
+    amounts: list[int], above: int, below: int
+) -> None:
+    for factor in (Fraction(above, below), Fraction(1, 2), Fraction(above, 4)):
+        found = half_to_even(np.array(amounts), factor)
+        assert found.tolist() == [round(amount * factor) for amount in amounts]
+
+
+def test_value_at_risk_when_a_spend_is_beyond_reason_then_named_error(churn_spec: ModelSpec) -> None:
+    with pytest.raises(InvalidArgument, match="too large"):
+        expected_value_at_risk(np.array([0.5]), np.array([10**13]), churn_spec.value)
 
 
 def test_value_at_risk_when_lengths_differ_then_named_error(churn_spec: ModelSpec) -> None:
     with pytest.raises(InvalidArgument, match="2 amounts"):
-        expected_value_at_risk(np.array([0.1, 0.2]), [Decimal(1)], churn_spec.value)
+        expected_value_at_risk(np.array([0.1, 0.2]), np.array([10_000]), churn_spec.value)
 
 
 def test_tiers_when_at_a_threshold_then_the_higher_one() -> None:
     tiers = {"high": 0.75, "medium": 0.5, "low": 0.0}
-    assert risk_tiers(np.array([0.0, 0.499999, 0.5, 0.75, 1.0]), tiers) == ["low", "low", "medium", "high", "high"]
+    named = tier_names(np.array([0.0, 0.499999, 0.5, 0.75, 1.0]), tiers)
+    assert named.to_pylist() == ["low", "low", "medium", "high", "high"]
 
 
 def test_session_when_opened_then_input_is_named_and_sized(written: Artifact) -> None:

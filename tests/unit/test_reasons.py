@@ -1,9 +1,9 @@
 """Reasons: exact contributions, three themes, words."""
 
-from decimal import Decimal
-
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from athena_assets.features.definition import DEFINITIONS, parse_definition
 from athena_assets.features.words import words
@@ -118,6 +118,14 @@ def test_reasons_when_in_the_features_own_words_then_carry_the_value(
 
 
 def test_top_rows_when_money_ties_then_higher_probability_then_earlier_row() -> None:
-    money = [Decimal("5.00"), Decimal("9.00"), Decimal("5.00"), Decimal("5.00")]
+    money = np.array([500, 900, 500, 500])
     assert top_rows(money, np.array([0.2, 0.1, 0.9, 0.2]), 4).tolist() == [1, 2, 0, 3]
     assert top_rows(money, np.array([0.2, 0.1, 0.9, 0.2]), 2).tolist() == [1, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30), st.integers(0, 35))
+def test_top_rows_when_compared_with_a_full_sort_then_they_are_its_first(rows: list[tuple[int, int]], k: int) -> None:
+    money = np.array([amount for amount, _ in rows], dtype=np.int64)
+    probability = np.array([chance for _, chance in rows], dtype=np.float64)
+    wanted = sorted(range(len(rows)), key=lambda row: (-money[row], -probability[row], row))[:k]
+    assert top_rows(money, probability, k).tolist() == wanted

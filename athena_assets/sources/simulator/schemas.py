@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from athena_assets.decimals import decimal_column
+
 IntArray = npt.NDArray[np.int64]
 
 MONEY = pa.decimal128(18, 4)
@@ -87,10 +89,8 @@ _DELIVERED_AT_SECOND = 30 * 60  # half past midnight, after the day that is deli
 
 
 def money(cents: IntArray) -> Any:
-    """DECIMAL(18,4) from integer cents, exactly: a decimal128 is its unscaled value in two 64-bit words."""
-    unscaled = cents.astype(np.int64) * 100
-    words = np.stack([unscaled, unscaled >> 63], axis=1)
-    return pa.Array.from_buffers(MONEY, cents.size, [None, pa.py_buffer(np.ascontiguousarray(words))])
+    """DECIMAL(18,4) from integer cents, exactly."""
+    return decimal_column(cents * 100, precision=MONEY.precision, scale=MONEY.scale)
 
 
 def timestamps(first_day: int, day: IntArray, second: IntArray) -> Any:
