@@ -13,6 +13,12 @@ from athena_assets.errors import InvalidArgument
 NIGHT_STARTS_AT = time(2, 0)
 """Wall-clock time at which the night job starts, in the business time zone."""
 
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+"""Between these lies every day that anybody means; beyond them a year before or a horizon after may be no date."""
+
+A_DAY = f"a calendar day written YYYY-MM-DD, from {FIRST_DAY} to {LAST_DAY}, for instance 2011-08-31"
+"""What is expected of a day that is typed."""
+
 
 @dataclass(frozen=True, order=True)
 class Night:
@@ -47,7 +53,7 @@ class Night:
         except ValueError:
             raise InvalidArgument(
                 f"{text!r} is not a night",
-                expected="a calendar day written YYYY-MM-DD, for instance 2011-08-31",
+                expected=A_DAY,
                 found=repr(text),
             ) from None
 
@@ -59,8 +65,11 @@ class Night:
 
 
 def day_of(text: str) -> date:
-    """The day written `YYYY-MM-DD`; raises `ValueError` for the other forms of ISO 8601, too: a key has one form."""
+    """The day written `YYYY-MM-DD`; raises `ValueError` for one that nobody means, and for the other forms of ISO 8601.
+
+    A key has one form.
+    """
     day = date.fromisoformat(text)
-    if day.isoformat() != text:
-        raise ValueError(f"{text!r} is not written YYYY-MM-DD")
+    if day.isoformat() != text or not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"{text!r} is not {A_DAY}")
     return day

@@ -56,7 +56,7 @@ def alerts(
 
 @app.command("ack")
 def acknowledge(
-    alert: Annotated[int, typer.Argument(metavar="ID", help="Number of an open alert.")],
+    alert: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Number of an open alert.")],
     by: Annotated[str, typer.Option(help="Who takes care of it.")],
 ) -> None:
     """Take an alert: no more reminders, though what is new about it is still sent."""

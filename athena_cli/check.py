@@ -106,12 +106,25 @@ def _span(workplace: Workplace, asset: str, partition: str | None, to: str | Non
         f" WHERE asset = '{asset.replace(chr(39), chr(39) * 2)}' ORDER BY partition"
     )
     written = [str(row[0]) for row in rows]
-    if not written or (partition is not None and partition not in written):
-        raise InvalidArgument(
-            f"{asset} {partition or ''} has not been written".replace("  ", " "),
-            expected="a table that has been written" if not written else f"{written[0]} to {written[-1]}",
-            found=partition or asset,
-            next_command="athena run" if not written else f"athena check {asset} {written[-1]}",
-        )
-    first = partition or written[-1]
-    return asset, first or None, (to or first) or None
+    first, last = (_key(workplace, asset, end) for end in (partition, to))
+    for end in (first, last):
+        if not written or (end is not None and end not in written):
+            raise InvalidArgument(
+                f"{asset} {end or ''} has not been written".replace("  ", " "),
+                expected="a table that has been written" if not written else f"{written[0]} to {written[-1]}",
+                found=end or asset,
+                next_command="athena run" if not written else f"athena check {asset} {written[-1]}",
+            )
+    first = first or written[-1]
+    return asset, first or None, (last or first) or None
+
+
+def _key(workplace: Workplace, asset: str, partition: str | None) -> str | None:
+    """The key of a partition as a person names it; of a table that is no longer there it is what was said."""
+    from checks.needs import GatePlan
+    from checks.partition_names import key_named
+
+    plan = GatePlan(workplace.athena.definitions.resolve_asset_graph())
+    if partition is None or asset not in plan.addresses:
+        return partition
+    return key_named(plan.partitions_of(asset), partition)

@@ -1,6 +1,5 @@
 """`athena override`: a named person lets something through for a while; who, why and until when is written down."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -26,23 +25,22 @@ def grant(
     hours: Annotated[float, typer.Option(help="How long it holds, at most 168.")] = 12.0,
 ) -> None:
     """Let readers of a partition compute although its checks have not passed."""
-    workplace = here()
+    workplace, lasting = here(), overrides.lasting_hours(hours)
     _need_checks(workplace, asset, check)
-    for end in (partition, to or partition):
-        _need_partition(workplace, asset, end)
+    first, last = (_partition(workplace, asset, end) for end in (partition, to or partition))
     with workplace.warehouse.write() as connection:
         override = overrides.grant(
             connection,
             asset=asset,
-            first_partition=partition,
-            last_partition=to or partition,
+            first_partition=first,
+            last_partition=last,
             check=check,
             person=by,
             reason=reason,
             at=utc_now(),
-            lasting=timedelta(hours=hours),
+            lasting=lasting,
         )
-    console.print(f"{asset} {partition}: {override.sentence()}", markup=False, soft_wrap=True)
+    console.print(f"{asset} {first}: {override.sentence()}", markup=False, soft_wrap=True)
 
 
 @app.command("revoke")
@@ -109,16 +107,20 @@ def _need_checks(workplace: Workplace, asset: str, check: str) -> None:
         )
 
 
-def _need_partition(workplace: Workplace, asset: str, partition: str) -> None:
-    """Refuse a scope that does not begin and end at partitions that there are; raises `InvalidArgument`.
+def _partition(workplace: Workplace, asset: str, partition: str) -> str:
+    """The key of a partition that begins or ends a scope; raises `InvalidArgument` unless there is one of that name.
 
     Keys are compared as text: one like "9" would let every night through that there will ever be.
     """
     from checks.needs import GatePlan
+    from checks.partition_names import key_named
 
-    if not GatePlan(workplace.athena.definitions.resolve_asset_graph()).has_partition(asset, partition):
+    plan = GatePlan(workplace.athena.definitions.resolve_asset_graph())
+    key = key_named(plan.partitions_of(asset), partition)
+    if not plan.has_partition(asset, key):
         raise InvalidArgument(
             f"{asset} has no partition {partition!r}",
             expected="a night or month that has been delivered, or '' for a table without partitions",
             found=partition or "''",
         )
+    return key

@@ -14,7 +14,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.preview import preview
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.sources.errors import AlreadyDelivered, ClockBehind
+from athena_assets.sources.errors import AlreadyDelivered, ClockBehind, UnknownSource
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
@@ -163,7 +163,10 @@ def load(
 
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
-    """The source that a command means: its mapping, its name, or the home's own."""
+    """The source that a command means: its mapping, its name, or the home's own.
+
+    Raises `InvalidArgument` for a name that no source has.
+    """
     record = read_home(settings.home)
     chosen = mapped_source(mapping).name if mapping is not None else name or (record.source if record else None)
     if chosen is None:
@@ -174,7 +177,14 @@ def declared_source(settings: Settings, name: str | None, mapping: Path | None) 
             next_command="athena load --source online_retail_ii FILE",
         )
     own = record is not None and record.source == chosen
-    return source_of_home(settings.home if own else parking_place(settings.home, chosen), chosen, mapping)
+    try:
+        return source_of_home(settings.home if own else parking_place(settings.home, chosen), chosen, mapping)
+    except UnknownSource as error:
+        if own:
+            raise
+        raise InvalidArgument(
+            error.what, expected=error.expected, found=error.found, next_command=error.next_command
+        ) from None
 
 
 class Landed(NamedTuple):

@@ -13,7 +13,7 @@ from athena_assets.lifecycle.snapshots import NotEnoughHistory
 from athena_assets.lifecycle.training import Judged
 from athena_assets.lifecycle.training_run import code_version
 from athena_assets.lifecycle.training_set import model_features
-from athena_assets.nights import Night, day_of
+from athena_assets.nights import A_DAY, Night, day_of
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.workplace import Workplace, here
 from cost.period import Month
@@ -167,6 +167,4 @@ def midnight(text: str) -> datetime:
     try:
         return datetime.combine(day_of(text), time())
     except ValueError:
-        raise InvalidArgument(
-            f"{text!r} is not a day", expected="a calendar day written YYYY-MM-DD, for instance 2011-01-15", found=text
-        ) from None
+        raise InvalidArgument(f"{text!r} is not a day", expected=A_DAY, found=text) from None

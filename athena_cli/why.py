@@ -39,7 +39,9 @@ def why(
     asset: Annotated[
         str | None, typer.Argument(help="Table, schema.table; default: the oldest open alert's cause.")
     ] = None,
-    partition: Annotated[str | None, typer.Argument(metavar="NIGHT", help="Night, or first day of a month.")] = None,
+    partition: Annotated[
+        str | None, typer.Argument(metavar="NIGHT", help="Night, YYYY-MM-DD, or month of a table of months, YYYY-MM.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again until it is clean.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:

@@ -189,8 +189,12 @@ class GatePlan:
 
     def has_partition(self, asset: str, key: str) -> bool:
         """Whether an asset has a partition of that name; '' for one without partitions."""
-        partitions = self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
+        partitions = self.partitions_of(asset)
         return key == UNPARTITIONED if partitions is None else partitions.has_partition_key(key)
+
+    def partitions_of(self, asset: str) -> dg.PartitionsDefinition | None:
+        """The partitions of an asset; None where it has none."""
+        return self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
 
     def own(self, written: Iterable[tuple[str, str]]) -> list[Need]:
         """What must have passed of partitions that have been written, `(asset, partition)`, themselves."""
@@ -206,7 +210,7 @@ class GatePlan:
 
     def stretches(self, asset: str, keys: Iterable[str]) -> list[tuple[str, ...]]:
         """Partitions of an asset as stretches without a gap; one by one where their names are not in order of time."""
-        partitions = self._graph.get(dg.AssetKey(asset.split("."))).partitions_def
+        partitions = self.partitions_of(asset)
         wanted = frozenset(keys)
         known = self._stretches.get((partitions, wanted))
         if known is None:

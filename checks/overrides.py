@@ -60,6 +60,22 @@ class Override:
         return f"overridden by {one_line(self.person)} until {until}: {one_line(self.reason)} (override {self.id})"
 
 
+def lasting_hours(hours: float) -> timedelta:
+    """How long an override is to last; raises `InvalidArgument` for what is no time, or too much of it."""
+    if not 0 < hours <= LONGEST / timedelta(hours=1):
+        raise _too_long(hours)
+    return timedelta(hours=hours)
+
+
+def _too_long(hours: float) -> InvalidArgument:
+    return InvalidArgument(
+        "an override lasts at most a week",
+        expected=f"more than 0 and at most {LONGEST.days * 24} hours",
+        found=f"{hours:g} hours",
+        next_command="mend the cause, or change the contract (athena contracts diff)",
+    )
+
+
 def grant(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -75,12 +91,7 @@ def grant(
     """Write an override down, in the caller's transaction; raises `InvalidArgument` for one that is no decision."""
     person, reason = need_words("--by", person), need_words("--reason", reason)
     if not timedelta() < lasting <= LONGEST:
-        raise InvalidArgument(
-            "an override lasts at most a week",
-            expected=f"more than 0 and at most {LONGEST.days * 24} hours",
-            found=f"{lasting.total_seconds() / 3600:g} hours",
-            next_command="mend the cause, or change the contract (athena contracts diff)",
-        )
+        raise _too_long(lasting / timedelta(hours=1))
     if first_partition > last_partition:
         raise InvalidArgument(
             "the scope of the override is empty",

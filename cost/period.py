@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from athena_assets.errors import InvalidArgument
+from athena_assets.nights import FIRST_DAY, LAST_DAY, day_of
 
 
 @dataclass(frozen=True, order=True)
@@ -50,10 +51,12 @@ class Month:
     def parse(cls, text: str) -> "Month":
         """The month of a `YYYY-MM` key; raises `InvalidArgument` for anything else."""
         try:
-            first = date.fromisoformat(f"{text}-01")
+            first = day_of(f"{text}-01")
         except ValueError:
             raise InvalidArgument(
-                f"{text!r} is not a month", expected="a calendar month written YYYY-MM", found=repr(text)
+                f"{text!r} is not a month",
+                expected=f"a calendar month written YYYY-MM, from {FIRST_DAY:%Y-%m} to {LAST_DAY:%Y-%m}",
+                found=repr(text),
             ) from None
         return cls(first.year, first.month)
 

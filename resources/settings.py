@@ -27,12 +27,13 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, le=256, description="Threads of DuckDB and XGBoost in one step.")
     memory_limit: str = Field(
         "4GB",
-        pattern=r"^\d+(\.\d+)?(MB|GB)$",
+        pattern=r"^\d{1,6}(\.\d+)?(MB|GB)$",
         description="DuckDB's memory limit; beyond it, it spills into the home.",
     )
     lock_wait_seconds: Decimal = Field(
         Decimal("3"),
         ge=0,
+        le=86_400,
         description="How long a step waits for a busy warehouse before it says who holds it.",
     )
     actor: str = Field("engineer", min_length=1, description="Who is recorded in the promotion ledger.")
@@ -42,7 +43,10 @@ class Settings(BaseSettings):
         " a web hook), separated by commas. Secret: never printed.",
     )
     alert_reminder_hours: Decimal = Field(
-        Decimal("24"), gt=0, description="After how many hours an alert that nobody has acknowledged is sent again."
+        Decimal("24"),
+        gt=0,
+        le=8_760,
+        description="After how many hours an alert that nobody has acknowledged is sent again.",
     )
 
     @field_validator("actor")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from athena_assets.errors import InvalidArgument
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.grouping import REFUSALS
 from athena_assets.nights import Night
@@ -23,11 +24,27 @@ def partition_named(plan: GatePlan, asset: str, partition: str | None) -> str | 
     """The partition that somebody who names a table means; None where no night is named.
 
     A table without partitions has no other than '', whichever night its run was of. Raises `InvalidArgument` for what
-    is no day; a night that has not come yet can be asked for.
+    is no day, and for one that the table can never have; a night that has not come yet can be asked for.
     """
+    from checks.partition_names import can_ever_be, is_monthly, key_named
+
     if plan.has_partition(asset, UNPARTITIONED):
         return UNPARTITIONED
-    return None if partition is None else Night.parse(partition).key
+    if partition is None:
+        return None
+    partitions = plan.partitions_of(asset)
+    key = Night.parse(key_named(partitions, partition)).key
+    if not can_ever_be(partitions, key):
+        first = partitions.get_first_partition_key() if partitions is not None else UNPARTITIONED
+        raise InvalidArgument(
+            f"{asset} has no partition {partition}",
+            expected=f"a month, YYYY-MM, from {str(first)[:7]} on"
+            if is_monthly(partitions)
+            else f"a night from {first} on",
+            found=partition,
+            next_command=f"athena why {asset}",
+        )
+    return key
 
 
 def waits_for(

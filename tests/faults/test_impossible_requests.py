@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tests.conftest import Command, Shop
 
 CUSTOMER = ("features", "--customer")
+ORDERS, REGISTERED = "orders.orders", "churn.registered"
+GRANT = ("override", "grant", ORDERS, "2011-10-28", "--by", "Ada", "--reason", "the sums are confirmed")
 REFUSED = {
     "night_before_its_data": (
         ("night", "2011-10-29"),
@@ -21,6 +23,35 @@ REFUSED = {
         ("the night 2011-10-01 lies in the bulk history", "a night from 2011-10-28 on"),
     ),
     "no_night_at_all": (("night", "28/10/2011"), ("'28/10/2011' is not a night", "written YYYY-MM-DD")),
+    "night_beyond_all_calendars": (("night", "9999-12-31"), ("'9999-12-31' is not a night", "to 2999-12-31")),
+    "night_of_nobody": (("night", "0001-01-01"), ("'0001-01-01' is not a night", "from 1900-01-01")),
+    "night_of_the_next_century": (("night", "2150-01-01"), ("the night 2150-01-01 has not been delivered",)),
+    "load_of_a_night_beyond": (("load", "--night", "9999-12-31", "none.csv"), ("'9999-12-31' is not a night",)),
+    "plan_of_a_night_beyond": (("plan", "nights", "9999-12-31"), ("'9999-12-31' is not a night",)),
+    "why_of_a_month_of_nights": (("why", ORDERS, "2011-10"), ("'2011-10' is not a night", "written YYYY-MM-DD")),
+    "why_of_no_day": (("why", ORDERS, "9999-99-99"), ("'9999-99-99' is not a night",)),
+    "why_of_a_night_in_the_history": (
+        ("why", ORDERS, "2011-10-01"),
+        ("orders.orders has no partition 2011-10-01", "a night from 2011-10-28 on", f"athena why {ORDERS}"),
+    ),
+    "why_of_a_day_of_months": (
+        ("why", REGISTERED, "2011-09-13"),
+        ("churn.registered has no partition 2011-09-13", "a month, YYYY-MM, from 2011-09 on"),
+    ),
+    "check_to_a_night_beyond": (
+        ("check", ORDERS, "2011-10-28", "--to", "9999-12-31"),
+        ("orders.orders 9999-12-31 has not been written", "2011-10-28 to 2011-10-28"),
+    ),
+    "override_for_no_time": ((*GRANT, "--hours", "nan"), ("an override lasts at most a week", "nan hours")),
+    "override_for_ever": ((*GRANT, "--hours", "inf"), ("an override lasts at most a week", "inf hours")),
+    "override_for_ages": ((*GRANT, "--hours", "1e300"), ("an override lasts at most a week", "1e+300 hours")),
+    "month_beyond_all_calendars": (("train", "--month", "9999-12"), ("'9999-12' is not a month", "to 2999-12")),
+    "customer_before_all_calendars": (
+        (*CUSTOMER, "C-00000001", "--as-of", "0001-01-01"),
+        ("'0001-01-01' is not a day",),
+    ),
+    "backtest_beyond_all_calendars": (("backtest", "--as-of", "9999-12-31"), ("'9999-12-31' is not a day",)),
+    "no_number_of_purchases": (("run", "--purchases-per-year", "nan"), ("purchases_per_year = nan",)),
     "unknown_customer": (
         (*CUSTOMER, "C-99999999"),
         ("customer C-99999999 has no order before 2011-10-29", "check the id"),
@@ -57,6 +88,8 @@ REFUSED = {
     ),
     "files_nobody_named": (("run", "--source", "another_shop"), ("no source is called 'another_shop'",)),
 }
+TOLD = "night_before_its_data"
+"""The night is over, so what it lacks is somebody else's to deliver; what cannot ever be done is not."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -72,6 +105,19 @@ def test_command_when_it_cannot_be_done_then_it_is_refused_and_the_home_is_as_be
     for words in says:
         assert words in answer.err
     assert retail_evening.files() == before
+    assert name == TOLD or "ERROR alert" not in answer.err
+
+
+@pytest.mark.parametrize("month", ["2011-09", "2011-09-01"])
+def test_month_when_it_is_named_either_way_then_every_command_takes_it(
+    month: str, athena: Command, retail_shop: Shop
+) -> None:
+    assert athena(retail_shop.home, "why", REGISTERED, month).code == 0
+    assert athena(retail_shop.home, "check", REGISTERED, month).code == 0
+    said = ("--by", "Ada", "--reason", "the month is judged by hand")
+    granted = athena(retail_shop.home, "override", "grant", "churn.evaluation", month, *said)
+    assert granted.code == 0, granted.err
+    assert granted.out.startswith("churn.evaluation 2011-09-01: overridden by Ada")
 
 
 @pytest.mark.parametrize(
@@ -149,9 +195,10 @@ def test_command_when_the_home_is_a_file_then_it_says_so(athena: Command, retail
 
 SETTINGS = {
     "THREADS": ("0", "many", "1.5"),
-    "MEMORY_LIMIT": ("plenty", "-4GB"),
-    "LOCK_WAIT_SECONDS": ("-1", "soon"),
-    "ACTOR": ("",),
+    "MEMORY_LIMIT": ("plenty", "-4GB", "99999999999999999999GB"),
+    "LOCK_WAIT_SECONDS": ("-1", "soon", "1e300"),
+    "ALERT_REMINDER_HOURS": ("0", "1e300", "inf"),
+    "ACTOR": ("", "Ada\nnext: night"),
 }
 
 
