@@ -44,7 +44,7 @@ def past_figures(
         found.add(rule, date.fromisoformat(partition), Past(float(figure), int(rows), told=bool(told)))
     if contract.history and _exists(connection, contract.twin().address):
         for since, until, wanted in found.stretches_missing():
-            usable = [rule for rule in rules if rule.id in wanted and "$" not in rule.expression]
+            usable = [rule for rule in rules if rule.id in wanted and "$partition" not in rule.expression]
             _add_bulk(connection, contract, usable, since, until, found)
     return {rule: tuple(found.of(rule)) for rule in bands}
 
@@ -139,7 +139,10 @@ def _add_bulk(
     until: date,
     found: _Figures,
 ) -> None:
-    """Add the figures of days of the bulk history; rules that need the partition's key have none there."""
+    """Add the figures of days of the bulk history, which have rows and so count as days on which the retailer traded.
+
+    Rules that need the partition's key have no figures there.
+    """
     if not rules:
         return
     column, table = contract.partitioned_by, contract.twin().address
@@ -150,7 +153,9 @@ def _add_bulk(
     else:
         where = f"{column} BETWEEN $since AND $until"
     sql = aggregate_sql(table, rules, where, also=(column or "",))
-    parameters = {"until": until} if since is None else {"since": since, "until": until}
+    parameters: dict[str, object] = {"until": until} if since is None else {"since": since, "until": until}
+    if "$is_open" in sql:
+        parameters["is_open"] = True
     for day, rows, *figures in connection.execute(f"{sql}\nGROUP BY {column}", parameters).fetchall():
         for rule, figure in zip(rules, figures, strict=True):
             if figure is not None:

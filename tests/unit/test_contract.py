@@ -187,7 +187,7 @@ def test_hash_when_a_rule_changes_then_it_changes() -> None:
         ("physicalName: orders.products", "physicalName: orders.product", "names another table"),
         ("kind: DataContract", "kind: DataContract\nkeind: x", "not an ODCS contract"),
         ("physicalType: DATE", "logicalType: date", "night.physicalType"),
-        ("version: 1.0.0", "version: ''", "version"),
+        ("version: 2.0.0", "version: ''", "version"),
     ],
 )
 def test_parse_contract_when_the_file_is_wrong_then_the_key_is_named(

@@ -4,6 +4,7 @@ The night is made in SQL: forty days of a small shop as history, and tonight wit
 """
 
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 
 import duckdb
 import pytest
@@ -12,12 +13,14 @@ from athena_assets.orders.rules import rules_for
 from checks.compiler import compile_rules
 from checks.contract import load_contract
 from checks.evaluation import check_table, offending_rows
+from checks.verdicts import Evaluation, ensure_gate, save, stamp
 
 TONIGHT = "2026-02-10"
-TABLES = ("order_lines", "orders", "customers", "products", "accounting", "quarantine")
+CONTACTS = ("service_contacts", "campaign_contacts")
+TABLES = ("order_lines", "orders", "customers", "products", "accounting", "quarantine", *CONTACTS)
 SHOP = f"""
-    INSERT INTO orders.products_history (night, product_id, known_at, list_price)
-    SELECT DATE '2025-12-31', 'P-' || range, TIMESTAMP '2026-01-01', 2 + range % 37 FROM range(200);
+    INSERT INTO orders.products_history (night, product_id, known_at, category, list_price)
+    SELECT DATE '2025-12-31', 'P-' || range, TIMESTAMP '2026-01-01', 'toys', 2 + range % 37 FROM range(200);
     INSERT INTO orders.customers_history (night, customer_id, known_at, registered_on, country)
     SELECT DATE '2025-12-31', 'C-' || range, TIMESTAMP '2026-01-01', DATE '2025-12-31', ['UK', 'France'][1 + range % 2]
     FROM range(2000);
@@ -36,6 +39,8 @@ SHOP = f"""
         2 + ((day + number * 3 + line * 11) % 200) % 37 AS price
     FROM made, range(3) AS l(line);
 """
+
+CAMPAIGN = "'summer' AS campaign_id, 'holdout' AS arm, false AS response"
 
 
 def fill(connection: duckdb.DuckDBPyConnection, suffix: str, days: str) -> None:
@@ -57,6 +62,12 @@ def fill(connection: duckdb.DuckDBPyConnection, suffix: str, days: str) -> None:
             0 AS rows_quarantined, 0 AS rows_repeated, 0 AS amount_in, 0 AS amount_kept, 0 AS amount_quarantined
         FROM lines WHERE {days} GROUP BY night;
     """)
+    contacts = "SELECT night, 'K-' || night || '-' || number AS contact_id, customer_id, night + INTERVAL 9 HOUR AS"
+    for table, further in zip(CONTACTS, ("'quality' AS topic, true AS is_resolved", CAMPAIGN), strict=True):
+        connection.execute(
+            f"INSERT INTO orders.{table}{suffix} BY NAME {contacts} contact_ts, night + INTERVAL 1 DAY AS known_at,"
+            f" {further} FROM made WHERE {days} AND number % 5 = 0"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +95,9 @@ def shop(template: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnect
     template.execute("ROLLBACK")
 
 
-def failed(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+def failed(connection: duckdb.DuckDBPyConnection, table: str, *, is_open: bool = True) -> dict[str, str]:
     """Failed rules of tonight and their severity."""
-    result = check_table(connection, load_contract(f"orders.{table}"), partition=TONIGHT)
+    result = check_table(connection, load_contract(f"orders.{table}"), partition=TONIGHT, is_open=is_open)
     return {each.rule.id: each.rule.severity for each in result.results if not each.passed}
 
 
@@ -111,6 +122,14 @@ def test_rules_when_a_third_of_the_orders_is_missing_or_more_come_then_none_fail
     assert failed(shop, "orders") == {}
 
 
+def again(table: str, changes: str, share: str = "true") -> str:
+    """SQL by which known rows of a register come again tonight, changed."""
+    return (
+        f"INSERT INTO orders.{table} SELECT * REPLACE (DATE '{TONIGHT}' AS night, TIMESTAMP '2026-02-11' AS known_at,"
+        f" {changes}) FROM orders.{table}_history WHERE {share}"
+    )
+
+
 ONE_IN_ELEVEN = "WHERE hash(order_id) % 11 = 0"
 FAULTS = [
     ("orders", "orders.level", "DELETE FROM orders.orders WHERE hash(order_id) % 5 <> 0"),
@@ -128,6 +147,17 @@ FAULTS = [
     ("orders", "countries.distinct", "UPDATE orders.orders SET country = country || order_id"),
     ("orders", "customer_of_lines", "UPDATE orders.orders SET customer_id = 'C-9' WHERE order_id = 'O-0-5'"),
     ("orders", "customer_id.null_limit", "UPDATE orders.orders SET customer_id = NULL WHERE hash(order_id) % 50 <> 0"),
+    ("orders", "channels.new_share", "UPDATE orders.orders SET channel = 'kiosk' WHERE channel = 'web'"),
+    ("orders", "event.old_share", "UPDATE orders.orders SET order_ts = order_ts - INTERVAL 365 DAY"),
+    ("orders", "event.old_share", f"UPDATE orders.orders SET order_ts = order_ts - INTERVAL 8 DAY {ONE_IN_ELEVEN}"),
+    ("orders", "event.late_share", "UPDATE orders.orders SET order_ts = order_ts - INTERVAL 1 DAY"),
+    ("order_lines", "event.old_share", "UPDATE orders.order_lines SET order_ts = order_ts - INTERVAL 365 DAY"),
+    ("order_lines", "event.late_share", "UPDATE orders.order_lines SET order_ts = order_ts - INTERVAL 1 DAY"),
+    ("customers", "registered_on.moved", again("customers", f"DATE '{TONIGHT}' AS registered_on",
+     "hash(customer_id) % 5 = 0")),
+    ("customers", "country.moved", again("customers", "'UK' AS country")),
+    ("products", "list_price.moved", again("products", "0.01 AS list_price")),
+    ("products", "list_price.moved", again("products", "list_price * 100 AS list_price", "hash(product_id) % 5 = 0")),
     ("order_lines", "price.level", "UPDATE orders.order_lines SET unit_price = unit_price * 100"),
     ("order_lines", "price.level", "UPDATE orders.order_lines SET unit_price = unit_price * 1.17"),
     ("order_lines", "price.top_share", "UPDATE orders.order_lines SET unit_price = 9.99"),
@@ -154,6 +184,107 @@ def test_rule_when_the_night_breaks_it_then_it_blocks(
 ) -> None:
     shop.execute(statement)
     assert failed(shop, table).get(rule) == "ERROR"
+
+
+WARNINGS = [
+    ("orders", "event.late_share_alert", "UPDATE orders.orders SET order_ts = order_ts - INTERVAL 2 DAY"
+     " WHERE hash(order_id) % 3 = 0"),
+    ("orders", "order.largest", "UPDATE orders.orders SET total_order_amount = 999990 WHERE order_id = 'O-0-5'"),
+    ("orders", "order.largest", "UPDATE orders.orders SET total_order_amount = -999990 WHERE order_id = 'O-0-20'"),
+    ("orders", "money.level", "UPDATE orders.orders SET total_order_amount = 8 * total_order_amount"),
+    ("customers", "registered_on.moved_alert", again("customers", "DATE '2020-01-01' AS registered_on",
+     "hash(customer_id) % 300 = 0")),
+    ("customers", "country.moved_alert", again("customers", "'Spain' AS country", "hash(customer_id) % 20 = 0")),
+    ("products", "list_price.moved_alert", again("products", "0.9 * list_price AS list_price")),
+    ("products", "category.moved_alert", again("products", "'unknown' AS category")),
+    *((table, "contacts.level", f"DELETE FROM orders.{table}") for table in CONTACTS),
+    ("service_contacts", "contacts.storm", "INSERT INTO orders.service_contacts SELECT c.* REPLACE"
+     " (contact_id || '-' || range AS contact_id) FROM orders.service_contacts AS c, range(20)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "rule", "statement"), WARNINGS)
+def test_rule_when_a_night_is_unlike_its_history_and_may_be_true_then_it_is_told_and_nothing_blocks(
+    shop: duckdb.DuckDBPyConnection, table: str, rule: str, statement: str
+) -> None:
+    shop.execute(statement)
+    found = failed(shop, table)
+    assert found.get(rule) == "WARN"
+    assert set(found.values()) == {"WARN"}
+
+
+HARMLESS = [
+    ("orders", f"UPDATE orders.orders SET order_ts = order_ts - INTERVAL 3 DAY {ONE_IN_ELEVEN}"),
+    ("orders", "UPDATE orders.orders SET total_order_amount = 10 * total_order_amount WHERE order_id = 'O-0-5'"),
+    ("orders", f"UPDATE orders.orders SET channel = 'app' {ONE_IN_ELEVEN}"),
+    ("customers", again("customers", "country AS country")),
+    ("customers", again("customers", "'Spain' AS country", "hash(customer_id) % 200 = 0")),
+    ("customers", "INSERT INTO orders.customers SELECT * REPLACE (customer_id || 'n' AS customer_id,"
+     f" DATE '{TONIGHT}' AS night, DATE '{TONIGHT}' AS registered_on) FROM orders.customers_history LIMIT 500"),
+    ("products", again("products", "list_price / 2 AS list_price", "hash(product_id) % 40 = 0")),
+    ("service_contacts", "DELETE FROM orders.service_contacts WHERE hash(contact_id) % 3 > 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "statement"), HARMLESS)
+def test_rules_when_a_night_brings_what_nights_bring_then_none_fails(
+    shop: duckdb.DuckDBPyConnection, table: str, statement: str
+) -> None:
+    shop.execute(statement)
+    assert failed(shop, table) == {}
+
+
+def test_rules_when_the_shop_is_closed_and_only_late_orders_come_then_none_fails(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    shop.execute("UPDATE orders.orders SET order_ts = order_ts - INTERVAL 2 DAY")
+    shop.execute("DELETE FROM orders.service_contacts")
+    assert failed(shop, "orders", is_open=False) == {}
+    assert failed(shop, "service_contacts", is_open=False) == {}
+
+
+@pytest.mark.parametrize("known_before", [1, 7])
+def test_customers_when_a_country_was_corrected_before_then_only_the_latest_version_counts(
+    shop: duckdb.DuckDBPyConnection, known_before: int
+) -> None:
+    shop.execute(again("customers", "'Spain' AS country"))
+    shop.execute(
+        f"UPDATE orders.customers SET night = night - {known_before}, known_at = known_at - INTERVAL {known_before} DAY"
+    )
+    shop.execute(again("customers", "'Spain' AS country"))
+    assert failed(shop, "customers") == {}
+
+
+def test_contacts_when_a_few_a_night_stay_away_for_a_week_then_it_is_told(shop: duckdb.DuckDBPyConnection) -> None:
+    contract = load_contract("orders.service_contacts")
+    shop.execute("DELETE FROM orders.service_contacts; DELETE FROM orders.service_contacts_history")
+    shop.execute(
+        "INSERT INTO orders.service_contacts_history BY NAME SELECT night, order_id AS contact_id"
+        " FROM made WHERE number % 17 = 0"
+    )
+    ensure_gate(shop)
+    first = date.fromisoformat(TONIGHT) - timedelta(days=14)
+    for night in (first + timedelta(days=day) for day in range(15)):
+        shop.execute(
+            "INSERT INTO orders.service_contacts BY NAME SELECT night, contact_id FROM orders.service_contacts_history"
+            " WHERE night = $night AND night < $first + 7",
+            {"night": night, "first": first},
+        )
+        shop.execute("DELETE FROM orders.service_contacts_history WHERE night = $night", {"night": night})
+        result = check_table(shop, contract, partition=night.isoformat())
+        told = [each.rule.id for each in result.results if each.rule.severity == "WARN" and not each.passed]
+        assert told == (["contacts.week_level"] if night == first + timedelta(days=13) else []), night
+        stamp(shop, contract, night.isoformat(), "run")
+        save(
+            shop,
+            asset=contract.address,
+            partition=night.isoformat(),
+            contract_version=contract.version,
+            verdicts=(),
+            evaluations=[Evaluation.of(each) for each in result.results],
+            run_id="run",
+            at=datetime(2026, 2, 11),
+        )
 
 
 @pytest.mark.parametrize(("one_in", "severities"), [(60, set()), (27, {"WARN"}), (12, {"ERROR", "WARN"})])

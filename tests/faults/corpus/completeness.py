@@ -153,6 +153,19 @@ FAULTS = (
         spoil=rewritten(orders="SELECT * FROM delivered LIMIT 0"),
     ),
     Fault(
+        "contacts_missing",
+        KIND,
+        "clean",
+        "the files of the contacts with customer service and of the campaigns have no row",
+        "tables",
+        ("orders.campaign_contacts: contacts.level",),
+        spoil=rewritten(
+            service_contacts="SELECT * FROM delivered LIMIT 0", campaign_contacts="SELECT * FROM delivered LIMIT 0"
+        ),
+        stops=False,
+        blocks=False,
+    ),
+    Fault(
         "half_a_day",
         KIND,
         "raw",

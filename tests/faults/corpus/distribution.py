@@ -1,8 +1,35 @@
 """Every value is possible, and together they are not; or they are, because it is that time of the year."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from tests.faults.corpus.fault import Fault, rewritten
 
 KIND = "distribution"
+YEAR_BACK = "SELECT * REPLACE (order_ts - INTERVAL 365 DAY AS order_ts) FROM delivered"
+DAYS_BACK = (
+    "SELECT * REPLACE (CASE WHEN hash(order_id) % 20 = 0 THEN order_ts - INTERVAL 3 DAY ELSE order_ts END"
+    " AS order_ts) FROM delivered"
+)
+ONE_LINE = (
+    "order_id = (SELECT min(order_id) FROM"
+    " (SELECT order_id FROM order_lines WHERE NOT is_return GROUP BY order_id HAVING count(*) = 1))"
+)
+ONLINE = "SELECT * REPLACE (CASE channel WHEN 'web' THEN 'online' ELSE channel END AS channel) FROM delivered"
+
+
+def _come_again(table: str, changes: str) -> Callable[[Path], None]:
+    """The rows of the history's register come again beside tonight's, with some values changed."""
+
+    def spoil(folder: Path) -> None:
+        history = folder.parent / "history" / f"{table}.parquet"
+        changed = f"{changes}, (SELECT max(known_at) FROM orders) AS known_at"
+        query = f"SELECT * FROM delivered UNION ALL BY NAME SELECT * REPLACE ({changed}) FROM '{history}'"
+        rewritten(**{table: query})(folder)
+
+    return spoil
+
+
 FAULTS = (
     Fault(
         "baskets_shifted",
@@ -65,5 +92,88 @@ FAULTS = (
             " THEN 'C' || Invoice ELSE Invoice END AS Invoice, CASE WHEN hash(Invoice) % 2 = 0"
             " THEN '-' || ltrim(Quantity, '-') ELSE Quantity END AS Quantity) FROM delivered"
         ),
+    ),
+    Fault(
+        "night_a_year_old",
+        KIND,
+        "clean",
+        "every order of the night is dated a year back",
+        "tables",
+        ("orders.order_lines: event.old_share", "orders.order_lines: event.late_share"),
+        spoil=rewritten(orders=YEAR_BACK, order_lines=YEAR_BACK),
+    ),
+    Fault(
+        "orders_late",
+        KIND,
+        "clean",
+        "one order in twenty comes three nights late",
+        "tables",
+        (),
+        changes_scores=True,
+        spoil=rewritten(orders=DAYS_BACK, order_lines=DAYS_BACK),
+    ),
+    Fault(
+        "register_rewritten",
+        KIND,
+        "clean",
+        "a new register calls every known customer registered tonight",
+        "tables",
+        ("orders.customers: registered_on.moved",),
+        spoil=_come_again("customers", "(SELECT CAST(max(order_ts) AS DATE) FROM orders) AS registered_on"),
+    ),
+    Fault(
+        "countries_rewritten",
+        KIND,
+        "clean",
+        "every known customer comes again and lives in France now",
+        "tables",
+        ("orders.customers: country.moved",),
+        spoil=_come_again("customers", "'France' AS country"),
+    ),
+    Fault(
+        "catalogue_repriced",
+        KIND,
+        "clean",
+        "the whole catalogue comes again, with a penny for every price",
+        "tables",
+        ("orders.products: list_price.moved",),
+        spoil=_come_again("products", "CAST(0.01 AS DECIMAL(18,4)) AS list_price"),
+    ),
+    Fault(
+        "categories_lost",
+        KIND,
+        "clean",
+        "the whole catalogue comes again, every category unknown",
+        "tables",
+        ("orders.products: category.moved_alert",),
+        spoil=_come_again("products", "'unknown' AS category"),
+        stops=False,
+        blocks=False,
+    ),
+    Fault(
+        "channel_renamed",
+        KIND,
+        "clean",
+        "the web shop is called `online` from now on, and nobody said so",
+        "tables",
+        ("orders.orders: channels.new_share",),
+        spoil=rewritten(orders=ONLINE, order_lines=ONLINE),
+    ),
+    Fault(
+        "order_huge",
+        KIND,
+        "clean",
+        "one order is of ten pieces at 99,999.00, each value just below its limit",
+        "tables",
+        ("orders.orders: money.level", "orders.orders: order.largest"),
+        spoil=rewritten(
+            orders=f"SELECT * REPLACE (CAST(CASE WHEN {ONE_LINE} THEN 999990 ELSE total_order_amount END"
+            " AS DECIMAL(18,4)) AS total_order_amount) FROM delivered",
+            order_lines=f"SELECT * REPLACE (CASE WHEN {ONE_LINE} THEN 10 ELSE quantity END AS quantity,"
+            f" CAST(CASE WHEN {ONE_LINE} THEN 99999 ELSE unit_price END AS DECIMAL(18,4)) AS unit_price)"
+            " FROM delivered",
+        ),
+        stops=False,
+        blocks=False,
     ),
 )
