@@ -109,7 +109,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
         build_clean_nights(retailer, nights),
         # A check blocks what is directly downstream of its table: all of the intake stands before the opening.
         build_night_pins(retailer, feature_set, models, nights, intake),
-        build_feature_table(feature_set, nights, feature_inputs),
+        build_feature_table(retailer, feature_set, nights, feature_inputs),
     ]
     months = automation.monthly_partitions(retailer.first_training_month, last.day if last else None, zone)
     over_nights = automation.nights_of_month()
@@ -122,7 +122,7 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     for spec in models:
         tables = ModelTables.of(spec, feature_set)
         training += build_model_assets(spec, feature_set, retailer, months, training_inputs)
-        nightly += build_prediction_assets(spec, feature_set, nights, key_of(tables.registered))
+        nightly += build_prediction_assets(spec, feature_set, retailer, nights, key_of(tables.registered))
         model_checks += [build_table_checks(table, partitions_def=months, minimum_rows=1) for table in tables.all()]
         model_checks.append(build_model_gate(spec, tables.evaluation, months))
         model_checks += [

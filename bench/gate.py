@@ -82,7 +82,7 @@ def _fill(warehouse: Warehouse) -> None:
             f" FROM range({LAYERS}) l(layer), range({WIDTH}) p(place), range({NIGHTS}) n(night)"
         )
         connection.execute(
-            "INSERT INTO gate.materialisation SELECT asset, partition, id, 'run' FROM written ORDER BY id"
+            "INSERT INTO gate.materialisation SELECT asset, partition, id, 'run', NULL FROM written ORDER BY id"
         )
         connection.execute(
             "INSERT INTO gate.verdict SELECT asset, partition, format('check_{}', n), id, '1', '1.0.0', true, '',"

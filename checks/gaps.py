@@ -102,6 +102,10 @@ def _overtaken(connection: duckdb.DuckDBPyConnection, plan: GatePlan, needs: Seq
 
     What a refused partition once gave to its readers is still there when the partition itself has been mended; its own
     verdicts are about it and cannot tell. What one run wrote is of one piece, in whatever order.
+
+    Partitions of one name only. Later nights and months read earlier nights, too, and would all be overtaken by a night
+    that is merely run again: the steps that make them ask themselves, and of the sources, by what was delivered
+    (`refuse_outdated`, `refuse_outdated_training`).
     """
     edges = plan.same_partition_edges({need.asset for need in needs})
     spans: dict[str, list[Need]] = {}

@@ -160,7 +160,7 @@ class GatePlan:
         """`(child, parent)` of these assets where a partition of the child is computed from that of the same name.
 
         Left out is what only comes before, what is read as written, and parents without partitions: the bulk history
-        may be landed anew without every night having to be.
+        may be landed anew without every night having to be. So are months and later nights, see `gaps._overtaken`.
         """
         known = {address: dg.AssetKey(address.split(".")) for address in assets}
         return [

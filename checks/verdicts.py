@@ -124,7 +124,7 @@ def _ddl() -> str:
 
 def ensure_gate(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the gate's tables where there are none, and what this version has added to them."""
-    if not has_figure_hashes(connection):
+    if not (has_figure_hashes(connection) and _has_column(connection, "gate", "materialisation", "sources")):
         connection.execute(_ddl())
 
 
@@ -140,17 +140,41 @@ def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def has_figure_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the history says by which SQL its figures were computed; one of an earlier version does not."""
+    return _has_column(connection, "monitoring", "check_history", "figure_hash")
+
+
+def _has_column(connection: duckdb.DuckDBPyConnection, schema: str, table: str, column: str) -> bool:
     return bool(
         connection.execute(
-            "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'monitoring' AND table_name = 'check_history'"
-            " AND column_name = 'figure_hash' AND database_name = current_database()"
+            "SELECT 1 FROM duckdb_columns() WHERE schema_name = $schema AND table_name = $table"
+            " AND column_name = $column AND database_name = current_database()",
+            {"schema": schema, "table": table, "column": column},
         ).fetchall()
     )
 
 
-def stamp(connection: duckdb.DuckDBPyConnection, contract: Contract, partition: str | None, run_id: str) -> int:
+def sources_of(connection: duckdb.DuckDBPyConnection, asset: str, partition: str) -> str | None:
+    """The source snapshot that the write of a partition which stands has seen; None where its writer did not say."""
+    if not _has_column(connection, "gate", "materialisation", "sources"):
+        return None
+    rows = connection.execute(
+        "SELECT sources FROM gate.materialisation WHERE asset = $asset AND partition = $partition",
+        {"asset": asset, "partition": partition},
+    ).fetchall()
+    return None if not rows else rows[0][0]
+
+
+def stamp(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    partition: str | None,
+    run_id: str,
+    *,
+    sources: str | None = None,
+) -> int:
     """Say in the transaction that writes a partition that it does; what was said about its former rows is void.
 
+    sources: name of the source snapshot that it was computed from, for those that ask `sources_of` later.
     Returns the number of this materialisation. Raises `UpstreamChanged` where what the step was let through to read
     is no longer what was judged: the warehouse is free between the gate's look and this transaction.
     """
@@ -160,8 +184,8 @@ def stamp(connection: duckdb.DuckDBPyConnection, contract: Contract, partition: 
     number = last_write(connection) + 1
     connection.execute("DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition", of)
     connection.execute(
-        "INSERT OR REPLACE INTO gate.materialisation VALUES ($asset, $partition, $id, $run)",
-        {**of, "id": number, "run": run_id},
+        "INSERT OR REPLACE INTO gate.materialisation VALUES ($asset, $partition, $id, $run, $sources)",
+        {**of, "id": number, "run": run_id, "sources": sources},
     )
     return number
 

@@ -9,7 +9,10 @@ from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
+from athena_assets.orders.continuity import refuse_outdated
 from athena_assets.pins import FEATURE_SET, need_pin, read_pins
+from athena_assets.retailer import Retailer
+from athena_assets.sources.landing import Landing
 from checks.verdicts import stamp, standing_writes
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -19,7 +22,10 @@ GROUP = "features"
 
 
 def build_feature_table(
-    feature_set: FeatureSet, nights: dg.PartitionsDefinition, deps: Sequence[dg.AssetDep | dg.AssetKey]
+    retailer: Retailer,
+    feature_set: FeatureSet,
+    nights: dg.PartitionsDefinition,
+    deps: Sequence[dg.AssetDep | dg.AssetKey],
 ) -> dg.AssetsDefinition:
     """`features.customer_features`: every available feature of every active customer, one partition per night.
 
@@ -38,12 +44,16 @@ def build_feature_table(
 
     @dg.multi_asset(name="customer_features", specs=[spec], pool="warehouse")
     @step
-    def customer_features(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    def customer_features(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+    ) -> dg.MaterializeResult:
+        deliveries = landing.deliveries(retailer.source.name)
         night = Night.parse(context.partition_key)
         select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.night_sql(carried=True)})"
         parameters = {**feature_set.parameters(night.as_of, night.cutoff), "night": night.day}
         with warehouse.write() as connection:
             need_pin(read_pins(connection, night), FEATURE_SET, feature_set.version, night)
+            refuse_outdated(connection, deliveries=deliveries, before=night.plus(1))
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
             moved = bring_up_to_date(connection, feature_set, night, standing_writes(connection))

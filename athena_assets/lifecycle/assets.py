@@ -4,7 +4,7 @@ The factory names no model; every folder under `models/` becomes the same family
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,23 @@ import dagster as dg
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.model_tables import ModelTables
-from athena_assets.lifecycle.registration import judged_artifact, refuse_other
-from athena_assets.lifecycle.training_run import REPORT, code_version, run_training
+from athena_assets.lifecycle.registration import judged_artifact, register_and_promote
+from athena_assets.lifecycle.training_run import code_version, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
-from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
+from athena_assets.orders.continuity import (
+    refuse_gaps,
+    refuse_outdated,
+    refuse_outdated_training,
+    sources_of_training,
+)
 from athena_assets.retailer import Retailer
+from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
-from checks.verdicts import stamp
-from resources.registry import ModelRegistry, NoChampion, Stage
+from checks.verdicts import sources_of, stamp
+from resources.registry import ModelRegistry
 from resources.rows import insert_rows
 from resources.settings import Settings
 from resources.steps import step
@@ -31,9 +37,8 @@ from resources.tables import ensure_table, key_of, materialisation, table_spec
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
-
-    from athena_assets.lifecycle.artifact import Artifact
 
 OF_MONTH = "month = CAST($month AS DATE)"
 
@@ -63,8 +68,8 @@ def build_model_assets(
     tables = ModelTables.of(spec, feature_set)
     return [
         _training_set(spec, feature_set, retailer, tables, months, inputs),
-        _training(spec, feature_set, tables, months),
-        _registration(spec, tables, months),
+        _training(spec, feature_set, retailer, tables, months),
+        _registration(spec, retailer, tables, months),
     ]
 
 
@@ -109,7 +114,8 @@ def _training_set(
             refuse_outdated(connection, deliveries=deliveries, before=until)
             days = snapshot_days(connection, spec, as_of)
             ensure_table(connection, contract)
-            stamp(connection, contract, context.partition_key, context.run.run_id)
+            sources = sources_of_training(deliveries, until)
+            stamp(connection, contract, context.partition_key, context.run.run_id, sources=sources)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
             for day in days:
                 select = snapshot_select(spec, features, day, label_cutoff=cutoff)
@@ -137,8 +143,20 @@ def _label_columns() -> tuple[tuple[str, str], ...]:
     return through_views(views)["label"]
 
 
+def _refuse_outdated(
+    connection: "duckdb.DuckDBPyConnection", training_set: str, month: str, deliveries: Sequence[Delivery]
+) -> None:
+    """Refuse to go on from a training set, by address, that does not rest on what counts today."""
+    seen, until = sources_of(connection, training_set, month), Night(training_as_of(month).date())
+    refuse_outdated_training(seen, deliveries=deliveries, until=until, month=month)
+
+
 def _training(
-    spec: ModelSpec, feature_set: FeatureSet, tables: ModelTables, months: dg.PartitionsDefinition
+    spec: ModelSpec,
+    feature_set: FeatureSet,
+    retailer: Retailer,
+    tables: ModelTables,
+    months: dg.PartitionsDefinition,
 ) -> dg.AssetsDefinition:
     features = model_features(spec, feature_set)
     trained_key = key_of(tables.trained)
@@ -150,11 +168,16 @@ def _training(
     @dg.multi_asset(name=f"{spec.name}_training", specs=specs, pool="warehouse")
     @step
     def training(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        settings: dg.ResourceParam[Settings],
+        landing: dg.ResourceParam[Landing],
     ) -> Iterator[dg.MaterializeResult]:
+        deliveries = landing.deliveries(retailer.source.name)
         month = {"month": context.partition_key}
         columns = ", ".join(f'"{name}"' for name in ("as_of", "customer_id", "label", *features.columns))
         with warehouse.read() as connection:
+            _refuse_outdated(connection, tables.training_set.address, context.partition_key, deliveries)
             table: pa.Table = connection.sql(
                 f"SELECT {columns} FROM {tables.training_set.address} WHERE {OF_MONTH} ORDER BY as_of, customer_id",
                 params=month,
@@ -211,7 +234,9 @@ def _training(
     return training
 
 
-def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _registration(
+    spec: ModelSpec, retailer: Retailer, tables: ModelTables, months: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
     contract = tables.registered
 
     @dg.multi_asset(
@@ -225,16 +250,19 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
         warehouse: Warehouse,
         settings: dg.ResourceParam[Settings],
         registry: dg.ResourceParam[ModelRegistry],
+        landing: dg.ResourceParam[Landing],
     ) -> dg.MaterializeResult:
+        deliveries = landing.deliveries(retailer.source.name)
         month, run_id = context.partition_key, context.run.run_id
         folder = candidate_folder(settings, spec.name, month)
         first = datetime.fromisoformat(month).date()
         with warehouse.write() as connection:
+            _refuse_outdated(connection, tables.training_set.address, month, deliveries)
             artifact = judged_artifact(connection, tables.trained.address, folder, month)
             ensure_table(connection, contract)
             # Before the promotion, which no transaction takes back: it refuses what has changed since the gate's look.
             stamp(connection, contract, month, run_id)
-            version, stage, reason = _register_and_promote(
+            version, stage, reason = register_and_promote(
                 spec, registry, artifact, month=month, run_id=run_id, actor=settings.actor
             )
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", {"month": month})
@@ -244,56 +272,3 @@ def _registration(spec: ModelSpec, tables: ModelTables, months: dg.PartitionsDef
         )
 
     return registered
-
-
-def _register_and_promote(
-    spec: ModelSpec, registry: ModelRegistry, artifact: "Artifact", *, month: str, run_id: str, actor: str
-) -> tuple[str, str, str]:
-    """Register what the gate has passed and bring it to production; returns version, stage reached, and why.
-
-    artifact: in the folder in which its training left it.
-    A version that stands in production already stays there, so a rerun changes nothing.
-    """
-    import json
-
-    manifest = artifact.manifest
-    version = registry.register(
-        spec.name,
-        artifact.folder,
-        manifest=manifest,
-        metrics=manifest["metrics"],
-        params=manifest["parameters"],
-        tags={
-            "data_hash": manifest["data_sha256"],
-            "code_version": manifest["code_version"],
-            "feature_list": json.dumps(manifest["features"]),
-            "pipeline_run_id": run_id,
-        },
-        at=datetime.now(UTC),
-        report_path=artifact.folder.parent / REPORT,
-        actor=actor,
-    )
-    reason = f"trained on {month[:7]}, passed every gate on {manifest['judged_on']}"
-    evidence = {"metrics": manifest["metrics"], "run_id": run_id}
-    registered = registry.version(spec.name, version)
-    refuse_other(registered.path, artifact, month)
-    stage = registered.stage
-    newest = manifest["training_snapshots"][-1]
-    standing = _standing_snapshot(registry, spec.name)
-    if stage is not Stage.PRODUCTION and standing is not None and standing > newest:
-        return version, stage.value, f"{reason}; not promoted: the champion was trained on {standing}, this on {newest}"
-    for target in (Stage.STAGING, Stage.PRODUCTION):
-        if stage in (Stage.PRODUCTION, target):
-            continue
-        stage = registry.promote(
-            spec.name, version, target, reason=reason, actor=actor, at=datetime.now(UTC), evidence=evidence
-        ).stage
-    return version, stage.value, reason
-
-
-def _standing_snapshot(registry: ModelRegistry, model: str) -> str | None:
-    """The newest snapshot (`YYYY-MM-DD`) that the champion was trained on; None where there is no champion."""
-    try:
-        return str(registry.champion(model).manifest["training_snapshots"][-1])
-    except NoChampion:
-        return None

@@ -4,12 +4,16 @@ The gate asks whether the month's evaluation passed. It cannot see files: a kill
 the warehouse has never heard of.
 """
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from athena_assets.errors import AthenaError
 from athena_assets.lifecycle.artifact import Artifact, load_artifact
-from athena_assets.lifecycle.training_run import ARTIFACT
+from athena_assets.lifecycle.model_spec import ModelSpec
+from athena_assets.lifecycle.training_run import ARTIFACT, REPORT
+from resources.registry import ModelRegistry, NoChampion, Stage
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,3 +55,54 @@ def refuse_other(registered: Path, judged: Artifact, month: str) -> None:
             found=f"{found}, which stays in development",
             next_command=f"athena train --month {month[:7]}",
         )
+
+
+def register_and_promote(
+    spec: ModelSpec, registry: ModelRegistry, artifact: Artifact, *, month: str, run_id: str, actor: str
+) -> tuple[str, str, str]:
+    """Register what the gate has passed and bring it to production; returns version, stage reached, and why.
+
+    artifact: in the folder in which its training left it.
+    A version that stands in production already stays there, so a rerun changes nothing.
+    """
+    manifest = artifact.manifest
+    version = registry.register(
+        spec.name,
+        artifact.folder,
+        manifest=manifest,
+        metrics=manifest["metrics"],
+        params=manifest["parameters"],
+        tags={
+            "data_hash": manifest["data_sha256"],
+            "code_version": manifest["code_version"],
+            "feature_list": json.dumps(manifest["features"]),
+            "pipeline_run_id": run_id,
+        },
+        at=datetime.now(UTC),
+        report_path=artifact.folder.parent / REPORT,
+        actor=actor,
+    )
+    reason = f"trained on {month[:7]}, passed every gate on {manifest['judged_on']}"
+    evidence = {"metrics": manifest["metrics"], "run_id": run_id}
+    registered = registry.version(spec.name, version)
+    refuse_other(registered.path, artifact, month)
+    stage = registered.stage
+    newest = manifest["training_snapshots"][-1]
+    standing = _standing_snapshot(registry, spec.name)
+    if stage is not Stage.PRODUCTION and standing is not None and standing > newest:
+        return version, stage.value, f"{reason}; not promoted: the champion was trained on {standing}, this on {newest}"
+    for target in (Stage.STAGING, Stage.PRODUCTION):
+        if stage in (Stage.PRODUCTION, target):
+            continue
+        stage = registry.promote(
+            spec.name, version, target, reason=reason, actor=actor, at=datetime.now(UTC), evidence=evidence
+        ).stage
+    return version, stage.value, reason
+
+
+def _standing_snapshot(registry: ModelRegistry, model: str) -> str | None:
+    """The newest snapshot (`YYYY-MM-DD`) that the champion was trained on; None where there is no champion."""
+    try:
+        return str(registry.champion(model).manifest["training_snapshots"][-1])
+    except NoChampion:
+        return None

@@ -27,6 +27,10 @@ class NightsOutdated(AthenaError):
     """Earlier nights were computed from other deliveries than those that count today."""
 
 
+class TrainingOutdated(AthenaError):
+    """A month's training set was made from other deliveries than those that count today."""
+
+
 def refuse_gaps(
     connection: duckdb.DuckDBPyConnection, *, deliveries: Sequence[Delivery], first_night: Night, until: Night
 ) -> None:
@@ -66,6 +70,27 @@ def refuse_outdated(connection: duckdb.DuckDBPyConnection, *, deliveries: Sequen
     """
     if outdated := outdated_nights(connection, deliveries, before=before):
         raise _outdated(outdated, before)
+
+
+def sources_of_training(deliveries: Sequence[Delivery], until: Night) -> str:
+    """The source snapshot of a training that stands at the midnight that ends the night before `until`."""
+    return snapshot_until(deliveries, until.plus(-1))
+
+
+def refuse_outdated_training(seen: str | None, *, deliveries: Sequence[Delivery], until: Night, month: str) -> None:
+    """Refuse to go on from a training set of other deliveries than those that count today; raises `TrainingOutdated`.
+
+    seen: the source snapshot that the training set was made from; None where nobody wrote it down. month: `YYYY-MM-01`.
+    A night that is run again from the same deliveries is the same night, so it makes nothing outdated.
+    """
+    current = sources_of_training(deliveries, until)
+    if seen != current:
+        raise TrainingOutdated(
+            f"the training set of {month[:7]} was made from deliveries that have been replaced or added to since",
+            expected=f"source snapshot {current}",
+            found=seen or "a training set that does not say",
+            next_command=f"athena train --month {month[:7]}",
+        )
 
 
 def outdated_nights(

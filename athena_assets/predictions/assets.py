@@ -7,6 +7,7 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.artifact import load_artifact
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.nights import Night
+from athena_assets.orders.continuity import refuse_outdated
 from athena_assets.pins import FEATURE_SET, model_subject, read_pins
 from athena_assets.predictions.prediction_contract import (
     candidate_contract,
@@ -16,6 +17,8 @@ from athena_assets.predictions.prediction_contract import (
 from athena_assets.predictions.publish import NIGHT_FILE, publish_night
 from athena_assets.predictions.scores import features_of_night, score_night
 from athena_assets.predictions.status import mark_home
+from athena_assets.retailer import Retailer
+from athena_assets.sources.landing import Landing
 from checks.contract import load_contract
 from checks.needs import as_written
 from checks.verdicts import stamp
@@ -30,17 +33,25 @@ VERSION = "1"
 
 
 def build_prediction_assets(
-    spec: ModelSpec, feature_set: FeatureSet, nights: dg.PartitionsDefinition, registered: dg.AssetKey
+    spec: ModelSpec,
+    feature_set: FeatureSet,
+    retailer: Retailer,
+    nights: dg.PartitionsDefinition,
+    registered: dg.AssetKey,
 ) -> list[dg.AssetsDefinition]:
     """`predictions.<model>_candidate`, and `predictions.<model>` with its files behind the candidate's checks.
 
     registered: the asset that brings versions to production.
     """
-    return [_candidate(spec, feature_set, nights, registered), _published(spec, nights)]
+    return [_candidate(spec, feature_set, retailer, nights, registered), _published(spec, retailer, nights)]
 
 
 def _candidate(
-    spec: ModelSpec, feature_set: FeatureSet, nights: dg.PartitionsDefinition, registered: dg.AssetKey
+    spec: ModelSpec,
+    feature_set: FeatureSet,
+    retailer: Retailer,
+    nights: dg.PartitionsDefinition,
+    registered: dg.AssetKey,
 ) -> dg.AssetsDefinition:
     contract = candidate_contract(spec)
     table = feature_contract(feature_set).address
@@ -69,9 +80,12 @@ def _candidate(
         warehouse: Warehouse,
         settings: dg.ResourceParam[Settings],
         registry: dg.ResourceParam[ModelRegistry],
+        landing: dg.ResourceParam[Landing],
     ) -> dg.MaterializeResult:
         night = Night.parse(context.partition_key)
+        deliveries = landing.deliveries(retailer.source.name)
         with warehouse.read() as connection:
+            refuse_outdated(connection, deliveries=deliveries, before=night.plus(1))
             pins = read_pins(connection, night)
             # Without a pin there was no champion when the night was opened: this raises and says so.
             version = pins.get(model_subject(spec.name)) or registry.champion(spec.name).version
@@ -117,7 +131,7 @@ def _candidate(
     return candidate
 
 
-def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _published(spec: ModelSpec, retailer: Retailer, nights: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     contract, source = published_contract(spec), candidate_contract(spec)
     asset_spec = table_spec(
         contract,
@@ -134,12 +148,17 @@ def _published(spec: ModelSpec, nights: dg.PartitionsDefinition) -> dg.AssetsDef
     @dg.multi_asset(name=f"{spec.name}_published", specs=[asset_spec], pool="warehouse")
     @step
     def published(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, settings: dg.ResourceParam[Settings]
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        settings: dg.ResourceParam[Settings],
+        landing: dg.ResourceParam[Landing],
     ) -> dg.MaterializeResult:
         night = Night.parse(context.partition_key)
+        deliveries = landing.deliveries(retailer.source.name)
         folder = settings.published / "predictions" / spec.name
         names = ", ".join(f'"{column.name}"' for column in contract.columns)
         with warehouse.write() as connection:
+            refuse_outdated(connection, deliveries=deliveries, before=night.plus(1))
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
             rows = replace_rows(

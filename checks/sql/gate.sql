@@ -8,7 +8,7 @@
 CREATE SCHEMA IF NOT EXISTS gate;
 CREATE SCHEMA IF NOT EXISTS monitoring;
 CREATE TABLE IF NOT EXISTS gate.materialisation (
-  asset VARCHAR, partition VARCHAR, id BIGINT NOT NULL, run_id VARCHAR NOT NULL,
+  asset VARCHAR, partition VARCHAR, id BIGINT NOT NULL, run_id VARCHAR NOT NULL, sources VARCHAR,
   PRIMARY KEY (asset, partition)
 );
 CREATE TABLE IF NOT EXISTS gate.verdict (
@@ -33,5 +33,7 @@ CREATE TABLE IF NOT EXISTS monitoring.check_history (
   found VARCHAR NOT NULL, allowed VARCHAR NOT NULL, description VARCHAR NOT NULL, rows BIGINT NOT NULL,
   materialisation BIGINT NOT NULL, contract_version VARCHAR NOT NULL, figure_hash VARCHAR
 );
-/* The SQL that a figure was computed by; NULL in rows of a home that was made before this column. */
+/* What later versions have added; NULL in rows from before. figure_hash: the SQL that a figure was computed by.
+   sources: the deliveries that were seen, where the writer says so. */
 ALTER TABLE monitoring.check_history ADD COLUMN IF NOT EXISTS figure_hash VARCHAR;
+ALTER TABLE gate.materialisation ADD COLUMN IF NOT EXISTS sources VARCHAR;

@@ -118,7 +118,7 @@ def test_gate_when_asked_about_any_graph_and_any_verdicts_then_it_agrees_with_a_
             ensure_gate(connection)
             for number, ((asset, key), state) in enumerate(states.items(), 1):
                 connection.execute(
-                    "INSERT INTO gate.materialisation VALUES (?, ?, ?, 'r')", [f"any.a{asset}", key, number]
+                    "INSERT INTO gate.materialisation VALUES (?, ?, ?, 'r', NULL)", [f"any.a{asset}", key, number]
                 )
                 if state != "missing":
                     connection.execute(
