@@ -81,9 +81,14 @@ def _store(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, night: 
         connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {select}", times)
         connection.execute(f"DELETE FROM {BOOK} WHERE table_name = $table", {"table": table.base.table})
         return
+    before = (earlier or night.plus(-1)).day
     connection.execute(
-        f"DELETE FROM {table.address} WHERE night = $night OR night < $before",
-        {"night": night.day, "before": (earlier or night.plus(-1)).day},
+        f"DELETE FROM {table.address} WHERE night = $night OR night < $before", {"night": night.day, "before": before}
+    )
+    # What the book names is moved on from, so a night whose rows are gone must not be in it.
+    connection.execute(
+        f"DELETE FROM {BOOK} WHERE table_name = $table AND night < $before",
+        {"table": table.base.table, "before": before},
     )
     connection.execute(f"INSERT INTO {table.address} BY NAME {select}", times)
 
