@@ -184,6 +184,9 @@ def test_order_counts_when_nobody_leaves_and_no_season_then_negative_binomial(tm
         purchase_shape=0.8,
         complaint_rate=0.0,
         campaign_reach_per_day=0.0,
+        loyalty_joins_per_year=0.0,
+        staff_share=0.0,
+        bot_share=0.0,
     )
     people = load(simulate(parameters, tmp_path / "landing", tmp_path / "truth"))
     counts = people.execute(

@@ -42,7 +42,7 @@ def test_files_when_simulated_in_another_process_then_byte_identical(tmp_path, r
     )
     environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONHASHSEED": "12345"}
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "there")], check=True, env=environment)
-    assert len(here) == 3 * 6 + 3
+    assert len(here) == 3 * 6 + 4
     assert digests(tmp_path / "there") == here
 
 
@@ -121,6 +121,14 @@ def test_workers_when_a_piece_fails_then_its_own_error_is_raised_here(tmp_path):
         ("customers", 1000.5),
         ("customers", True),
         ("first_night", "2026-10-29"),
+        ("price_inflation", -0.01),
+        ("product_life_years", 0.0),
+        ("loyalty_joins_per_year", -1.0),
+        ("loyalty_purchase_lift", 0.9),
+        ("loyalty_basket_lift", 6.0),
+        ("staff_share", 0.3),
+        ("bot_share", 1.0),
+        ("late_till_share", 1.1),
     ],
 )
 def test_parameters_when_a_value_is_impossible_then_the_error_names_it(name, value):

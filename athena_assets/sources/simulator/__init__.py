@@ -29,6 +29,15 @@ The model, per customer `i` and day `t`:
 * **Baskets.** ``1 + Poisson`` lines with a log-normal customer mean; products by a Zipf law or from the
   customer's favourites; ``1 + Poisson`` units; log-normal prices. Some orders come back in part, weeks later.
 
+* **Loyalty.** From registration on a shopper joins the scheme at rate `loyalty_joins_per_year`; a member's rate and
+  extra lines are multiplied by two lifts. No delivered column says who is one: the schema stays as it is.
+* **Accounts that are no shoppers.** Staff buy little, often and at a discount; bots buy every other day, many
+  lines and units, to sell again.
+* **Products.** A launch grows to its full popularity in 60 days, declines over the last three tenths of its life
+  and is retired; the base is found in the midst of such lives. Its price is revised once a year by
+  `price_inflation`, and each new price is delivered as a new version of the product.
+* **Late orders.** A share of the orders in stores is delivered one to five nights late, with `known_at` of that night.
+
 Random streams are addressed, not shared: every (block of customers, day) has its own. So what is simulated
 later cannot change what came before, and no block depends on another. `retailer.simulate` is the entry.
 

@@ -7,14 +7,15 @@ import numpy.typing as npt
 
 from athena_assets.sources.simulator.catalogue import Catalogue
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_assets.sources.simulator.population import FAVOURITES, Traits
-from athena_assets.sources.simulator.season import FloatArray
+from athena_assets.sources.simulator.population import FAVOURITES, STAFF, Traits
 
 IntArray = npt.NDArray[np.int64]
 
 MAX_LINES = 40
 RETURN_LAG_DAYS = (2, 28)
 """Shortest and longest time from an order to its return."""
+STAFF_DISCOUNT_PERCENT = 25
+"""Off the list price, in place of any promotion."""
 
 _OPENS, _OPEN_SECONDS = 8 * 3600, 14 * 3600
 _PRODUCT_KEY = 1 << 32
@@ -51,11 +52,8 @@ class Orders:
             price_cents=np.concatenate([part.price_cents for part in parts]),
         )
 
-    def in_time_order(self, days: int) -> "Orders":
-        """The orders before simulation day `days`, by time, ties as they were created; lines follow."""
-        moment = self.day * 86_400 + self.second
-        kept = np.argsort(moment, kind="stable")
-        kept = kept[self.day[kept] < days]
+    def selected(self, kept: IntArray) -> "Orders":
+        """These orders in this order; their lines follow, each order's own as they were."""
         rank = np.full(self.day.size, -1)
         rank[kept] = np.arange(kept.size)
         lines = np.argsort(rank[self.order], kind="stable")
@@ -82,7 +80,6 @@ def day_of_orders(
     parameters: SimulatorParameters,
     catalogue: Catalogue,
     traits: Traits,
-    popularity: FloatArray,
     *,
     day: int,
     month: int,
@@ -90,18 +87,23 @@ def day_of_orders(
 ) -> Orders:
     """One order per buyer on `day`, followed by the returns (of later days) that come of them.
 
-    `popularity` is `Catalogue.cumulative_popularity` of the day; a product appears once in an order.
+    A product appears once in an order. A favourite that is not sold any more is replaced by what is popular.
     """
-    lines = 1 + np.minimum(rng.poisson(traits.extra_lines[buyers]), MAX_LINES - 1)
+    popularity = catalogue.cumulative_popularity(day, month)
+    is_member = traits.loyal_from[buyers] <= day
+    extra_lines = traits.extra_lines[buyers] * np.where(is_member, parameters.loyalty_basket_lift, 1.0)
+    lines = 1 + np.minimum(rng.poisson(extra_lines), MAX_LINES - 1)
     order = np.repeat(np.arange(buyers.size), lines)
     favourite = rng.random(order.size) < parameters.favourite_share
     by_popularity = np.searchsorted(popularity, rng.random(order.size) * popularity[-1], side="right")
     by_popularity = np.minimum(by_popularity, popularity.size - 1)
     by_taste = traits.favourites[buyers[order], rng.integers(0, FAVOURITES, order.size)]
-    product = np.where(favourite, by_taste, by_popularity)
+    product = np.where(favourite & (catalogue.retired[by_taste] > day), by_taste, by_popularity)
     order, product = np.divmod(np.unique(order * _PRODUCT_KEY + product), _PRODUCT_KEY)
 
-    discount = _discount_percent(rng, order.size, month)
+    of_staff = traits.account[buyers[order]] == STAFF
+    discount = np.where(of_staff, STAFF_DISCOUNT_PERCENT, _discount_percent(rng, order.size, month))
+    list_price_cents = catalogue.list_price_cents(catalogue.revisions(day))[product]
     sold = Orders(
         day=np.full(buyers.size, day),
         second=opening_seconds(rng, buyers.size),
@@ -110,7 +112,7 @@ def day_of_orders(
         order=order,
         product=product,
         quantity=1 + rng.poisson(traits.extra_units[buyers[order]]),
-        price_cents=np.maximum(catalogue.list_price_cents[product] * (100 - discount) // 100, 1),
+        price_cents=np.maximum(list_price_cents * (100 - discount) // 100, 1),
     )
     return Orders.joined([sold, _returns(rng, parameters, sold)])
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from athena_assets.sources.simulator.baskets import Orders, day_of_orders
 from athena_assets.sources.simulator.catalogue import Catalogue
 from athena_assets.sources.simulator.contacts import CampaignContacts, ServiceContacts, joined
+from athena_assets.sources.simulator.dispatch import DeliveredOrders, dispatched
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import BASE_ENTRY, Block, Traits
 from athena_assets.sources.simulator.season import RetailCalendar
@@ -25,7 +26,7 @@ class BlockEvents:
     """Everything that happened in a block. `responded[n]` is the response of campaign contact number n, which
     has a meaning only once its window is over; `dropped_out[j]` is a simulation day or `NEVER`."""
 
-    orders: Orders
+    orders: DeliveredOrders
     service: ServiceContacts
     campaigns: CampaignContacts
     responded: npt.NDArray[np.bool_]
@@ -52,6 +53,7 @@ def simulate_block(
     snapshots: list[Snapshot] = []
     for day in range(first, parameters.days):
         date, month = parameters.day(day), int(calendar.month[day])
+        state.join_loyalty_scheme(day)
         if date.day == 1 and month in SNAPSHOT_MONTHS:
             snapshots.append(state.snapshot(day, present))
         rng = stream(parameters.seed, Purpose.DAY, block.index, day)
@@ -59,10 +61,7 @@ def simulate_block(
         active = np.concatenate([active, np.arange(present, present + arrivals)])
         present += arrivals
         buyers = state.buyers(rng, active, day, arrivals)
-        popularity = catalogue.cumulative_popularity(day, month)
-        orders.append(
-            day_of_orders(rng, parameters, catalogue, traits, popularity, day=day, month=month, buyers=buyers)
-        )
+        orders.append(day_of_orders(rng, parameters, catalogue, traits, day=day, month=month, buyers=buyers))
         service.append(state.service_contacts(rng, day, buyers))
         active = active[~state.leavers(rng, active, day)]
         state.close_campaign(day)
@@ -70,7 +69,7 @@ def simulate_block(
         state.open_campaign(rng, day, present)
     snapshots.append(state.snapshot(parameters.days, present))
     return BlockEvents(
-        orders=Orders.joined(orders).in_time_order(parameters.days),
+        orders=dispatched(parameters, block, traits, Orders.joined(orders)),
         service=joined(service),
         campaigns=joined(list(state.campaigns.values())),
         responded=np.concatenate([np.empty(0, dtype=np.bool_), *state.responses]),

@@ -36,8 +36,8 @@ class ServiceContacts:
 class CampaignContacts:
     """Campaign contacts in the order of assignment, those with an open window included.
 
-    `number` counts them within the block. The last two columns are truth: whether the customer still was one,
-    and the grievance at the end of that day.
+    `number` counts them within the block. The last three columns are truth: whether the customer still was one,
+    the grievance at the end of that day, and the rate of purchases a day, before season and campaign.
     """
 
     number: IntArray
@@ -47,6 +47,7 @@ class CampaignContacts:
     arm: IntArray
     was_customer: BoolArray
     grievance: FloatArray
+    purchase_rate: FloatArray
 
 
 Columns = TypeVar("Columns", ServiceContacts, CampaignContacts)

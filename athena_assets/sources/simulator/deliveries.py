@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from athena_assets.sources.simulator import schemas
-from athena_assets.sources.simulator.baskets import Orders
 from athena_assets.sources.simulator.behaviour import BlockEvents
 from athena_assets.sources.simulator.catalogue import CATEGORIES, Catalogue
 from athena_assets.sources.simulator.contacts import (
@@ -19,6 +18,7 @@ from athena_assets.sources.simulator.contacts import (
     TOPICS,
     selected,
 )
+from athena_assets.sources.simulator.dispatch import DeliveredOrders
 from athena_assets.sources.simulator.population import CHANNELS, COUNTRIES, Block, Traits
 
 IntArray = npt.NDArray[np.int64]
@@ -46,18 +46,20 @@ class Rows:
         return table.select(schemas.TABLES[name].names).cast(schemas.TABLES[name]), cents
 
 
-def product_rows(first_day: date, catalogue: Catalogue) -> Rows:
-    """One row per product, delivered on the day of its launch."""
+def product_rows(first_day: date, days: int, catalogue: Catalogue) -> Rows:
+    """One row per product, delivered on the day of its launch, and one for every day on which its price changed."""
     epoch = (first_day - _EPOCH).days
+    versions = catalogue.price_versions(days)
+    product = pa.array(versions.product)
     return Rows(
         {
-            "product_id": product_ids(catalogue),
-            "description": pa.array(catalogue.description),
-            "category": schemas.names(CATEGORIES, catalogue.category),
-            "list_price": schemas.money(catalogue.list_price_cents),
-            "known_at": schemas.delivery_times(epoch, catalogue.launched),
+            "product_id": product_ids(catalogue).take(product),
+            "description": pa.array(catalogue.description).take(product),
+            "category": schemas.names(CATEGORIES, catalogue.category).take(product),
+            "list_price": schemas.money(versions.price_cents),
+            "known_at": schemas.delivery_times(epoch, versions.day),
         },
-        catalogue.launched,
+        versions.day,
         None,
     )
 
@@ -105,13 +107,14 @@ def block_rows(
 
 
 def _order_rows(
-    epoch: int, catalogue: Catalogue, block: Block, traits: Traits, orders: Orders, ids: Any
+    epoch: int, catalogue: Catalogue, block: Block, traits: Traits, delivered: DeliveredOrders, ids: Any
 ) -> tuple[Rows, Rows]:
+    orders = delivered.orders
     line_cents = orders.quantity * orders.price_cents
     # Lines are sorted by order and every order has one, so a running sum cut at the starts gives the totals.
     starts = np.flatnonzero(np.diff(orders.order, prepend=-1))
     order_cents = np.add.reduceat(line_cents, starts) if starts.size else np.empty(0, dtype=np.int64)
-    number = schemas.code_numbers(block.index, np.arange(orders.day.size))
+    number = schemas.code_numbers(block.index, delivered.number)
     header = {
         "order_id": schemas.identifiers("O-", number, 12),
         "customer_id": ids.take(pa.array(orders.customer)),
@@ -119,7 +122,7 @@ def _order_rows(
         "is_return": pa.array(orders.is_return),
         "channel": schemas.names(CHANNELS, traits.channel[orders.customer]),
         "country": schemas.names(COUNTRIES, traits.country[orders.customer]),
-        "known_at": schemas.delivery_times(epoch, orders.day),
+        "known_at": schemas.delivery_times(epoch, delivered.day),
     }
     of_line, product = pa.array(orders.order), pa.array(orders.product)
     lines = {column: values.take(of_line) for column, values in header.items()}
@@ -128,7 +131,7 @@ def _order_rows(
     lines["quantity"] = pa.array(orders.quantity)
     lines["unit_price"] = schemas.money(orders.price_cents)
     header["total_order_amount"] = schemas.money(order_cents)
-    return Rows(header, orders.day, order_cents), Rows(lines, orders.day[orders.order], line_cents)
+    return Rows(header, delivered.day, order_cents), Rows(lines, delivered.day[orders.order], line_cents)
 
 
 def _service_rows(epoch: int, block: Block, events: BlockEvents, ids: Any) -> Rows:

@@ -47,6 +47,11 @@ class SimulatorParameters:
     products: int = _within(1_200, 10, 1_000_000)
     """Products in the catalogue on the first day."""
     product_launches_per_day: int = _within(1, 0, 1_000)
+    """With none, nothing is retired either."""
+    product_life_years: float = _within(3.3, 0.2, 100.0)
+    """Mean time from launch to retirement; the default keeps the number of products."""
+    price_inflation: float = _within(0.03, 0.0, 0.5)
+    """By how much a list price rises a year, on the product's own day of the year."""
     zipf_exponent: float = _within(0.9, 0.0, 3.0)
     favourite_share: float = _within(0.35, 0.0, 1.0)
     """Share of order lines taken from the customer's own eight favourites."""
@@ -56,6 +61,19 @@ class SimulatorParameters:
     basket_sigma: float = _within(0.6, 0.0, 2.0)
     """Log-scale spread between customers of lines per order and units per line."""
     return_rate: float = _within(0.08, 0.0, 1.0)
+
+    loyalty_joins_per_year: float = _within(0.2, 0.0, 10.0)
+    """Rate at which a registered shopper joins the loyalty scheme, for good: the longer a customer, the likelier."""
+    loyalty_purchase_lift: float = _within(1.2, 1.0, 5.0)
+    loyalty_basket_lift: float = _within(1.1, 1.0, 5.0)
+    """Factors of a member: on the purchase rate, and on the lines of an order beyond the first."""
+    staff_share: float = _within(0.003, 0.0, 0.2)
+    """Share of customers who work for the retailer: small, frequent, discounted orders."""
+    bot_share: float = _within(0.0002, 0.0, 0.1)
+    """Share of accounts that buy to sell again: every other day, many lines, many units."""
+
+    late_till_share: float = _within(0.02, 0.0, 1.0)
+    """Share of the orders in stores whose till was offline: delivered one to five nights late."""
 
     complaint_rate: float = _within(0.06, 0.0, 1.0)
     question_rate: float = _within(0.06, 0.0, 1.0)

@@ -24,6 +24,13 @@ FAVOURITES = 8
 HOME_CATEGORY_SHARE = 0.7
 """Share of a customer's favourites that come from one category."""
 
+SHOPPER, STAFF, BOT = 0, 1, 2
+"""What an account is; rows of the three below."""
+_FIXED_PURCHASES_PER_YEAR = np.array([np.nan, 45.0, 180.0])
+_FIXED_EXTRA_LINES = np.array([np.nan, 0.5, 12.0])
+_FIXED_EXTRA_UNITS = np.array([np.nan, 0.2, 4.0])
+NEVER_A_MEMBER = 10**9
+
 CHANNELS = ("web", "app", "store")
 COUNTRIES = ("United Kingdom", "Germany", "France", "Ireland", "Netherlands")
 _COUNTRY_SHARE = np.array([0.78, 0.08, 0.06, 0.05, 0.03])
@@ -62,9 +69,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Traits:
-    """Hidden constants of a block's customers, one entry each; rates are per day."""
+    """Hidden constants of a block's customers, one entry each; rates are per day.
+
+    `purchase_rate` is that before the loyalty scheme; `loyal_from` the simulation day of joining it, or
+    `NEVER_A_MEMBER`.
+    """
 
     registered: IntArray
+    account: IntArray
+    loyal_from: IntArray
     purchase_rate: FloatArray
     dropout_rate: FloatArray
     season_kind: IntArray
@@ -126,18 +139,39 @@ def draw_traits(parameters: SimulatorParameters, catalogue: Catalogue, block: Bl
     # exp(sigma z - sigma^2 / 2) has mean one, so that the parameters stay the means.
     lines_factor = np.exp(sigma * rng(6).standard_normal(size) - sigma**2 / 2)
     units_factor = np.exp(sigma * rng(7).standard_normal(size) - sigma**2 / 2)
+    registered = np.where(is_base, -1 - age, block.entry)
+    share = [1 - parameters.staff_share - parameters.bot_share, parameters.staff_share, parameters.bot_share]
+    account = _pick(rng(10), np.tile(share, (size, 1)))
+
+    def of_account(shoppers: FloatArray, fixed: FloatArray) -> FloatArray:
+        return np.where(account == SHOPPER, shoppers, fixed[account])
+
+    purchase_rate = rng(3).standard_gamma(parameters.purchase_shape, size) * rate_scale
     return Traits(
-        registered=np.where(is_base, -1 - age, block.entry),
-        purchase_rate=rng(3).standard_gamma(parameters.purchase_shape, size) * rate_scale,
+        registered=registered,
+        account=account,
+        loyal_from=_joins(rng(11), parameters, registered, account),
+        purchase_rate=of_account(purchase_rate, _FIXED_PURCHASES_PER_YEAR / DAYS_PER_YEAR),
         dropout_rate=dropout_rate,
         season_kind=(rng(4).random(size) < parameters.gift_shopper_share).astype(np.int64),
         segment=segment,
         channel=_pick(rng(5), channel_share[segment]),
         country=_pick(rng(8), np.tile(_COUNTRY_SHARE, (size, 1))),
-        extra_lines=(parameters.lines_per_order - 1) * lines_factor,
-        extra_units=(parameters.units_per_line - 1) * units_factor,
+        extra_lines=of_account((parameters.lines_per_order - 1) * lines_factor, _FIXED_EXTRA_LINES),
+        extra_units=of_account((parameters.units_per_line - 1) * units_factor, _FIXED_EXTRA_UNITS),
         favourites=_favourites(rng(9), catalogue, size),
     )
+
+
+def _joins(
+    rng: np.random.Generator, parameters: SimulatorParameters, registered: IntArray, account: IntArray
+) -> IntArray:
+    """The day on which each customer joins the loyalty scheme; staff and bots do not."""
+    waits = rng.standard_exponential(registered.size) * DAYS_PER_YEAR
+    if parameters.loyalty_joins_per_year == 0:
+        return np.full(registered.size, NEVER_A_MEMBER)
+    joined = registered + 1 + np.minimum(waits / parameters.loyalty_joins_per_year, NEVER_A_MEMBER).astype(np.int64)
+    return np.where((account == SHOPPER) & (joined < NEVER_A_MEMBER), joined, NEVER_A_MEMBER)
 
 
 def _pick(rng: np.random.Generator, share: FloatArray) -> IntArray:

@@ -2,7 +2,7 @@
 
     <out_dir>/history/<table>.parquet, of more customers than one block <table>-<block>.parquet
     <out_dir>/night=YYYY-MM-DD/<table>.parquet
-    <truth_dir>/{customers,snapshots,campaign_contacts}.parquet
+    <truth_dir>/{customers,products,snapshots,campaign_contacts}.parquet
 
 Blocks of customers are simulated side by side in worker processes. Memory is that of one block for each of them,
 whatever the number of customers and nights; how many there are changes no byte.
@@ -105,7 +105,7 @@ def simulate(parameters: SimulatorParameters, out_dir: Path, truth_dir: Path, *,
         parameters=parameters,
         deliveries=tuple(_described(job, out_dir, contents)),
         truth_dir=truth_dir,
-        truth={name: truth_dir / f"{name}.parquet" for name in truth.TABLES},
+        truth={name: truth_dir / f"{name}.parquet" for name in (*truth.TABLES, "products")},
     )
 
 

@@ -46,13 +46,16 @@ class Snapshot:
 class BlockState:
     """What changes about the customers of a block, one entry each, and the rules by which it does.
 
-    Day arguments are simulation days; customer arguments index the block.
+    Day arguments are simulation days; customer arguments index the block. `rate` is the rate of purchases a day
+    before season and campaign, `joining` all customers in the order in which they join the loyalty scheme.
     """
 
     parameters: SimulatorParameters
     calendar: RetailCalendar
     traits: Traits
     decay: float
+    rate: FloatArray
+    joining: IntArray
     last_purchase: IntArray
     contacted: IntArray
     dropped_out: IntArray
@@ -70,11 +73,14 @@ class BlockState:
     ) -> "BlockState":
         """Nobody has left, nobody has a grievance; the base counts as having bought just before."""
         size = block.entry.size
+        is_member = traits.loyal_from < 0
         return cls(
             parameters=parameters,
             calendar=calendar,
             traits=traits,
             decay=parameters.grievance_decay,
+            rate=traits.purchase_rate * np.where(is_member, parameters.loyalty_purchase_lift, 1.0),
+            joining=np.argsort(traits.loyal_from, kind="stable"),
             last_purchase=np.where(block.entry == BASE_ENTRY, BASE_ENTRY, LONG_AGO),
             contacted=np.full(size, LONG_AGO),
             dropped_out=np.full(size, NEVER),
@@ -89,7 +95,7 @@ class BlockState:
         probability = np.ones(present)
         customers = np.flatnonzero(is_customer)
         state = HiddenState(
-            purchase_rate=self.traits.purchase_rate[customers],
+            purchase_rate=self.rate[customers],
             dropout_rate=self.traits.dropout_rate[customers],
             season_kind=self.traits.season_kind[customers],
             grievance=self.grievance[customers],
@@ -107,9 +113,14 @@ class BlockState:
         )
         return Snapshot(day, is_customer, self.grievance[:present].copy(), probability)
 
+    def join_loyalty_scheme(self, day: int) -> None:
+        """Those whose day it is buy more often from today on."""
+        low, high = np.searchsorted(self.traits.loyal_from, [day, day + 1], sorter=self.joining)
+        self.rate[self.joining[low:high]] *= self.parameters.loyalty_purchase_lift
+
     def buyers(self, rng: np.random.Generator, active: IntArray, day: int, arrivals: int) -> IntArray:
         """Those among `active` who order today; the last `arrivals` of them register with an order."""
-        rate = self.traits.purchase_rate[active] * self.purchase_lift[active]
+        rate = self.rate[active] * self.purchase_lift[active]
         rate *= self.calendar.season[self.traits.season_kind[active], day]
         # An exponential variate below the rate is an event with probability 1 - exp(-rate).
         buys = rng.standard_exponential(active.size) < rate
@@ -179,5 +190,6 @@ class BlockState:
             arm=arm,
             was_customer=self.dropped_out[customers] == NEVER,
             grievance=self.grievance[customers],
+            purchase_rate=self.rate[customers],
         )
         self.contacts_made += customers.size

@@ -14,6 +14,9 @@ class Purpose(IntEnum):
     NIGHT_ARRIVALS = 4
     TRAIT = 5
     DAY = 6
+    REVISION = 7
+    LIFE = 8
+    LATE = 9
 
 
 def stream(seed: int, purpose: Purpose, *address: int) -> np.random.Generator:

@@ -9,14 +9,17 @@ import pyarrow as pa
 
 from athena_assets.sources.simulator import schemas
 from athena_assets.sources.simulator.behaviour import BlockEvents
+from athena_assets.sources.simulator.catalogue import NOT_RETIRED, Catalogue
 from athena_assets.sources.simulator.contacts import RESPONSE_WINDOW_DAYS, CampaignContacts
-from athena_assets.sources.simulator.deliveries import contact_numbers, customer_ids
+from athena_assets.sources.simulator.deliveries import contact_numbers, customer_ids, product_ids
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import (
+    BOT,
     DAYS_PER_YEAR,
     DROPOUT_LIFT,
     PURCHASE_LIFT,
     SEGMENTS,
+    STAFF,
     Block,
     Traits,
 )
@@ -34,6 +37,9 @@ TABLES: dict[str, Any] = {
         [
             ("customer_id", pa.string()),
             ("segment", pa.string()),
+            ("is_staff", pa.bool_()),
+            ("is_bot", pa.bool_()),
+            ("loyal_from", pa.date32()),
             ("is_gift_shopper", pa.bool_()),
             ("purchases_per_year", pa.float64()),
             ("dropouts_per_year", pa.float64()),
@@ -59,11 +65,23 @@ TABLES: dict[str, Any] = {
         ]
     ),
 }
-"""customers: rates before season, grievance and campaigns; `dropped_out_on` is the last day as a customer, NULL
-if still one at the end; `true_uplift` the gain in response probability from a treatment in an average season,
-without grievance, while a customer. snapshots: at 00:00 of `as_of`, every registered customer; the probability of
-no order within `churn_horizon_days` given the hidden state, 1 for those who have left, without complaints and
-campaigns still to come. campaign_contacts: every assignment, also those whose window is open."""
+"""customers: rates before season, loyalty scheme, grievance and campaigns; `dropped_out_on` is the last day as a
+customer, NULL if still one at the end; `loyal_from` the day of joining the scheme, NULL if not a member by then;
+`true_uplift` the gain in response probability from a treatment in an average season, without grievance and
+membership, while a customer. snapshots: at 00:00 of `as_of`, every registered customer; the probability of
+no order within `churn_horizon_days` given the hidden state, 1 for those who have left, without complaints, campaigns
+and memberships still to come. campaign_contacts: every assignment, also those whose window is open."""
+
+PRODUCTS: Any = pa.schema(
+    [
+        ("product_id", pa.string()),
+        ("born_on", pa.date32()),
+        ("retired_on", pa.date32()),
+        ("popularity", pa.float64()),
+    ]
+)
+"""products: `retired_on` is the first day on which it is not sold any more, also where that day is still to come, NULL
+if it never comes; `popularity` that of its best days."""
 
 
 def block_truth(
@@ -76,16 +94,16 @@ def block_truth(
     """The three truth tables of one block, in the schemas of `TABLES`."""
     epoch = (parameters.first_day - _EPOCH).days
     ids = customer_ids(block)
-    left = events.dropped_out != NEVER
     customers = {
         "customer_id": ids,
         "segment": schemas.names(tuple(segment.name for segment in SEGMENTS), traits.segment),
+        "is_staff": traits.account == STAFF,
+        "is_bot": traits.account == BOT,
+        "loyal_from": _days(epoch, traits.loyal_from, traits.loyal_from < parameters.days),
         "is_gift_shopper": traits.season_kind == GIFT_SHOPPER,
         "purchases_per_year": traits.purchase_rate * DAYS_PER_YEAR,
         "dropouts_per_year": traits.dropout_rate * DAYS_PER_YEAR,
-        "dropped_out_on": pa.array(
-            (epoch + np.where(left, events.dropped_out, 0)).astype(np.int32), type=pa.date32(), mask=~left
-        ),
+        "dropped_out_on": _days(epoch, events.dropped_out, events.dropped_out != NEVER),
         "true_uplift": _uplift(traits),
     }
     snapshots = [
@@ -115,6 +133,25 @@ def block_truth(
     }
 
 
+def product_truth(parameters: SimulatorParameters, catalogue: Catalogue) -> Any:
+    """The life of every product, in the schema `PRODUCTS`."""
+    epoch = (parameters.first_day - _EPOCH).days
+    return pa.table(
+        {
+            "product_id": product_ids(catalogue),
+            "born_on": schemas.dates(epoch, catalogue.born),
+            "retired_on": _days(epoch, catalogue.retired, catalogue.retired != NOT_RETIRED),
+            "popularity": catalogue.popularity,
+        },
+        schema=PRODUCTS,
+    )
+
+
+def _days(epoch: int, day: IntArray, is_known: npt.NDArray[np.bool_]) -> Any:
+    """DATE from simulation days, NULL where it is not known."""
+    return pa.array((epoch + np.where(is_known, day, 0)).astype(np.int32), type=pa.date32(), mask=~is_known)
+
+
 def _uplift(traits: Traits) -> FloatArray:
     """Response probability of the treated less that of the held out, on days of season one."""
     size = traits.segment.size
@@ -123,7 +160,7 @@ def _uplift(traits: Traits) -> FloatArray:
     treated, held_out = (
         1
         - no_purchase_probability(
-            _after_contact(traits, np.arange(size), calm, lifted_until=until),
+            _after_contact(traits, np.arange(size), traits.purchase_rate, calm, lifted_until=until),
             average_season,
             first_day=start,
             days=RESPONSE_WINDOW_DAYS,
@@ -144,7 +181,9 @@ def _response_probabilities(
             contacts.was_customer,
             1
             - no_purchase_probability(
-                _after_contact(traits, contacts.customer, contacts.grievance, lifted_until=until),
+                _after_contact(
+                    traits, contacts.customer, contacts.purchase_rate, contacts.grievance, lifted_until=until
+                ),
                 calendar.season,
                 first_day=contacts.day + 1,
                 days=RESPONSE_WINDOW_DAYS,
@@ -159,11 +198,11 @@ def _response_probabilities(
 
 
 def _after_contact(
-    traits: Traits, customers: IntArray, grievance: FloatArray, *, lifted_until: IntArray
+    traits: Traits, customers: IntArray, rate: FloatArray, grievance: FloatArray, *, lifted_until: IntArray
 ) -> HiddenState:
     segment = traits.segment[customers]
     return HiddenState(
-        purchase_rate=traits.purchase_rate[customers],
+        purchase_rate=rate,
         dropout_rate=traits.dropout_rate[customers],
         season_kind=traits.season_kind[customers],
         grievance=grievance,

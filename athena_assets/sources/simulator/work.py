@@ -63,8 +63,9 @@ def world(parameters: SimulatorParameters) -> tuple[RetailCalendar, Catalogue]:
 
 
 def write_products(job: Job) -> Contents:
-    """The products of the history and of every night."""
-    rows = product_rows(job.parameters.first_day, world(job.parameters)[1])
+    """The products of the history and of every night, and the truth about all."""
+    _, catalogue = world(job.parameters)
+    rows = product_rows(job.parameters.first_day, job.parameters.days, catalogue)
     contents: Contents = {}
     for day in (BASE_ENTRY, *job.nights):
         folder = "history" if day == BASE_ENTRY else night_folder(job.parameters, day)
@@ -72,6 +73,8 @@ def write_products(job: Job) -> Contents:
         with ParquetFile(job.stage / folder / "products.parquet", schemas.TABLES["products"]) as file:
             file.append(*rows.between("products", start, end))
         contents[day] = {"products": file.content}
+    with ParquetFile(job.truth_stage / "products.parquet", truth.PRODUCTS) as file:
+        file.append(truth.product_truth(job.parameters, catalogue))
     return contents
 
 
