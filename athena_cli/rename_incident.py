@@ -11,7 +11,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
@@ -45,6 +45,7 @@ from athena_assets.sources.corrections import corrections
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import ColumnsDiffer, NightNotDelivered
 from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sources.simulator.scenarios import TOTAL_RENAMED
 from athena_cli.clock import showing
 from athena_cli.output import doing
 from athena_cli.why import look
@@ -53,7 +54,8 @@ from resources.findings import Findings
 from resources.settings import Settings, load_settings
 
 GOOD_NIGHTS = 3
-TABLE, OLD, NEW = "raw.orders", "total_order_amount", "order_total_amount"
+TABLE = "raw.orders"
+((OLD, NEW),) = TOTAL_RENAMED.items()
 WHO, WHY = "the engineer on call", "renamed by a release of the order system, whose owner says that it means the same"
 
 
@@ -61,13 +63,9 @@ def play(folder: Path, *, customers: int, seed: int) -> Incident:
     """Play the incident in an empty folder and return what was found; raises `ReplayContradicted`."""
     started = time.perf_counter()
     parameters = SimulatorParameters(customers=customers, nights=GOOD_NIGHTS + 1, seed=seed)
+    parameters = replace(parameters, rename_from=parameters.day(parameters.days - 1))
     with doing(f"simulating {customers:,} customers whose order system exports everything every night"):
-        retailer = deliver(
-            parameters,
-            folder / "deliveries",
-            scratch=folder / "simulator",
-            renamed={parameters.day(parameters.days - 1): {OLD: NEW}},
-        )
+        retailer = deliver(parameters, folder / "deliveries", scratch=folder / "simulator")
     with _own_home(folder / "home") as settings:
         return _Replay(settings, retailer, folder / "naive", started).play()
 

@@ -8,8 +8,8 @@ The rows are the simulator's; only the form of the delivery is the retailer's ow
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ from athena_assets.nights import Night
 from athena_assets.sources.parsing import quote_name, quote_text
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.retailer import simulate
+from athena_assets.sources.simulator.scenarios import names_of_night
 from athena_assets.sources.source import Source, mapped_source
 
 MAPPING = Path(__file__).parent / "order_system.yaml"
@@ -51,28 +52,25 @@ class Retailer:
         return (self.history, *(each.folder for each in self.nights if each.night <= night))
 
 
-def deliver(
-    parameters: SimulatorParameters, folder: Path, *, scratch: Path, renamed: Mapping[date, Mapping[str, str]]
-) -> Retailer:
+def deliver(parameters: SimulatorParameters, folder: Path, *, scratch: Path) -> Retailer:
     """Simulate the retailer and write its deliveries to `folder`.
 
     scratch: a folder for the simulator's own output, absent or empty; not needed afterwards.
-    renamed: per night the columns that the order system's orders call otherwise from that night on, old name -> new.
+    Every extract from the night `rename_from` on is renamed in every row that it holds.
     """
-    simulated = simulate(parameters, scratch / "simulated", scratch / "truth")
+    simulated = simulate(replace(parameters, rename_from=None), scratch / "simulated", scratch / "truth")
     source = mapped_source(MAPPING)
     folder.mkdir(parents=True, exist_ok=True)
     history, *nightly = simulated.deliveries
     (folder / "history").mkdir()
     so_far = [{name: table.paths for name, table in history.tables.items()}]
-    names, delivered = dict[str, str](), []
+    delivered = []
     with duckdb.connect(config={"threads": 2}) as connection:
         for table, paths in so_far[0].items():
             _write(connection, paths, folder / "history" / f"{table}.parquet", {})
         for delivery in nightly:
             night = Night(delivery.last_day)
             so_far.append({name: table.paths for name, table in delivery.tables.items()})
-            names |= renamed.get(night.day, {})
             target = folder / night.key
             target.mkdir()
             for table in source.tables:
@@ -81,7 +79,7 @@ def deliver(
                     connection,
                     [file for each in (so_far if full else so_far[-1:]) for file in each[table]],
                     target / f"{table}.parquet",
-                    names if table == "orders" else {},
+                    names_of_night(parameters, table, night.day),
                 )
             delivered.append(NightlyDelivery(night, target))
     return Retailer(source, folder / "history", tuple(delivered))

@@ -37,7 +37,7 @@ def test_night_when_the_extract_rewrites_the_past_then_it_is_counted_and_not_tak
         monkeypatch.setenv(name, str(home))
     # Three blocks, so that the simulator writes the history in parts.
     monkeypatch.setattr(population, "BLOCK_CUSTOMERS", 100)
-    retailer = deliver(PARAMETERS, tmp_path / "deliveries", scratch=tmp_path / "scratch", renamed={})
+    retailer = deliver(PARAMETERS, tmp_path / "deliveries", scratch=tmp_path / "scratch")
     landing = Landing.of(home)
     first, second = retailer.nights
     with duckdb.connect() as connection:

@@ -1,5 +1,6 @@
 """The replayed retailer delivers full extracts, and from one night on its orders call a column otherwise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -15,9 +16,8 @@ OLD, NEW = "total_order_amount", "order_total_amount"
 @pytest.fixture(scope="module")
 def retailer(tmp_path_factory: pytest.TempPathFactory) -> Retailer:
     folder = tmp_path_factory.mktemp("retailer")
-    return deliver(
-        PARAMETERS, folder / "deliveries", scratch=folder / "scratch", renamed={PARAMETERS.day(121): {OLD: NEW}}
-    )
+    renaming = replace(PARAMETERS, rename_from=PARAMETERS.day(121))
+    return deliver(renaming, folder / "deliveries", scratch=folder / "scratch")
 
 
 def rows(path: Path, what: str = "*") -> list[tuple[object, ...]]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from athena_assets.sources.simulator.catalogue import Catalogue
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import FAVOURITES, STAFF, Traits
+from athena_assets.sources.simulator.scenarios import basket_factor, is_holiday
 
 IntArray = npt.NDArray[np.int64]
 
@@ -92,6 +93,7 @@ def day_of_orders(
     popularity = catalogue.cumulative_popularity(day, month)
     is_member = traits.loyal_from[buyers] <= day
     extra_lines = traits.extra_lines[buyers] * np.where(is_member, parameters.loyalty_basket_lift, 1.0)
+    extra_lines *= basket_factor(parameters, day)
     lines = 1 + np.minimum(rng.poisson(extra_lines), MAX_LINES - 1)
     order = np.repeat(np.arange(buyers.size), lines)
     favourite = rng.random(order.size) < parameters.favourite_share
@@ -101,8 +103,9 @@ def day_of_orders(
     product = np.where(favourite & (catalogue.retired[by_taste] > day), by_taste, by_popularity)
     order, product = np.divmod(np.unique(order * _PRODUCT_KEY + product), _PRODUCT_KEY)
 
+    is_sale = month == 1 or bool(is_holiday(parameters, day))
     of_staff = traits.account[buyers[order]] == STAFF
-    discount = np.where(of_staff, STAFF_DISCOUNT_PERCENT, _discount_percent(rng, order.size, month))
+    discount = np.where(of_staff, STAFF_DISCOUNT_PERCENT, _discount_percent(rng, order.size, is_sale))
     list_price_cents = catalogue.list_price_cents(catalogue.revisions(day))[product]
     sold = Orders(
         day=np.full(buyers.size, day),
@@ -117,9 +120,9 @@ def day_of_orders(
     return Orders.joined([sold, _returns(rng, parameters, sold)])
 
 
-def _discount_percent(rng: np.random.Generator, size: int, month: int) -> IntArray:
-    """A few promotions all year; the January sale takes a fifth off more than a third of the lines."""
-    share, percent = (0.35, 20) if month == 1 else (0.08, 10)
+def _discount_percent(rng: np.random.Generator, size: int, is_sale: bool) -> IntArray:
+    """A few promotions all year; a sale, as in January, takes a fifth off more than a third of the lines."""
+    share, percent = (0.35, 20) if is_sale else (0.08, 10)
     return np.where(rng.random(size) < share, percent, 0)
 
 

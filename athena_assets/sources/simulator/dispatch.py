@@ -1,4 +1,4 @@
-"""When an order is delivered: with its own night, or late."""
+"""When an order is delivered: with its own night, late, or after an outage."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from athena_assets.sources.simulator.baskets import Orders
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import CHANNELS, Block, Traits
+from athena_assets.sources.simulator.scenarios import after_outage
 from athena_assets.sources.simulator.streams import Purpose, stream
 
 IntArray = npt.NDArray[np.int64]
@@ -27,14 +28,15 @@ class DeliveredOrders:
 
 
 def dispatched(parameters: SimulatorParameters, block: Block, traits: Traits, orders: Orders) -> DeliveredOrders:
-    """The orders of a block before the last day, as they are delivered, also those whose night is still to come.
+    """The orders of a block that the nights up to the last one deliver.
 
-    Deterministic in its arguments; more days change nothing about the orders before them.
+    Deterministic in its arguments; more days change nothing about the nights before them.
     """
     by_time = np.argsort(orders.day * 86_400 + orders.second, kind="stable")
     by_time = by_time[orders.day[by_time] < parameters.days]
     day = orders.day[by_time] + _nights_late(parameters, block, traits.channel[orders.customer[by_time]])
-    number = np.argsort(day, kind="stable")
+    day = after_outage(parameters, day, stream(parameters.seed, Purpose.OUTAGE, block.index).random(day.size))
+    number = np.argsort(day, kind="stable")[: np.count_nonzero(day < parameters.days)]
     return DeliveredOrders(orders.selected(by_time[number]), day[number], number)
 
 

@@ -88,12 +88,36 @@ class SimulatorParameters:
     """Least days between two contacts of a customer; above the 14 of a response window."""
     holdout_share: float = _within(0.2, 0.01, 0.99)
 
+    drift_from: date | None = None
+    """Scenario: from this day on customers buy otherwise."""
+    drift_purchases: float = _within(0.6, 0.05, 20.0)
+    drift_basket: float = _within(1.0, 0.0, 10.0)
+    """Factors from then on: on purchase rates, and on the lines of an order beyond the first."""
+    holiday_from: date | None = None
+    """Scenario: a promotion week of `holiday_days` multiplies purchase rates and takes a fifth off many lines."""
+    holiday_days: int = _within(7, 1, 60)
+    holiday_lift: float = _within(2.5, 1.0, 20.0)
+    outage_from: date | None = None
+    """Scenario: for `outage_nights` nights no order is delivered."""
+    outage_nights: int = _within(2, 1, 60)
+    outage_recovered: float = _within(1.0, 0.0, 1.0)
+    """Share of those orders that come with the first night after; the others never do."""
+    rename_from: date | None = None
+    """Scenario: from this night on the orders' `total_order_amount` is delivered as `order_total_amount`."""
+
     churn_horizon_days: int = _within(90, 1, 366)
     """Horizon of the churn probability written to the truth folder."""
 
     def __post_init__(self) -> None:
         for spec in fields(self):
             self._check(spec.name, spec.type, dict(spec.metadata))
+        if self.rename_from is not None and self.rename_from < self.first_night:
+            raise InvalidSimulatorParameter(
+                "simulator parameter rename_from is out of range",
+                expected=f"rename_from must be a night, {self.first_night} or later: the history is one file",
+                found=f"rename_from = {self.rename_from}",
+                next_command="pass another value for rename_from",
+            )
 
     def _check(self, name: str, declared: Any, bounds: dict[str, Any]) -> None:
         value = getattr(self, name)
@@ -101,7 +125,7 @@ class SimulatorParameters:
         if isinstance(value, bool) or not isinstance(value, accepted):
             raise InvalidSimulatorParameter(
                 f"simulator parameter {name} has the wrong type",
-                expected=f"{name} to be {declared.__name__}",
+                expected=f"{name} to be {getattr(declared, '__name__', declared)}",
                 found=f"{value!r} ({type(value).__name__})",
                 next_command=f"pass another value for {name}",
             )

@@ -38,22 +38,26 @@ _COMMON_YEAR = 2001  # any year without a 29 February; leap days take the level 
 
 @dataclass(frozen=True)
 class RetailCalendar:
-    """Per simulation day: `season[kind, t]` (mean about one over a year), `month[t]`, `weekday[t]`."""
+    """Per simulation day: `season[kind, t]` (mean about one over a year), `demand[kind, t]`, the season times what a
+    scenario adds, and `month[t]`."""
 
     first_day: date
     season: FloatArray
+    demand: FloatArray
     month: npt.NDArray[np.int64]
 
     @classmethod
-    def build(cls, first_day: date, days: int, strength: float) -> "RetailCalendar":
-        """Cover `days` days from `first_day`; `strength` is the exponent on the yearly curve."""
+    def build(cls, first_day: date, days: int, strength: float, factor: FloatArray | float = 1.0) -> "RetailCalendar":
+        """Cover `days` days from `first_day`; `strength` is the exponent on the yearly curve, `factor` the scenario's
+        factor on the demand of each day."""
         dates = [first_day + timedelta(days=t) for t in range(days)]
         position = np.array([_day_of_common_year(d) for d in dates])
         weekday = _WEEKDAY[[d.weekday() for d in dates]] / _WEEKDAY.mean()
         curve = _yearly_curve()
         kinds = [curve**strength, curve ** (strength * GIFT_SHOPPER_SHARPNESS)]
         season = np.stack([(kind / kind.mean())[position] * weekday for kind in kinds])
-        return cls(first_day=first_day, season=season, month=np.array([d.month for d in dates]))
+        month = np.array([d.month for d in dates])
+        return cls(first_day=first_day, season=season, demand=season * factor, month=month)
 
 
 def _day_of_common_year(day: date) -> int:

@@ -105,7 +105,7 @@ class BlockState:
         )
         probability[customers] = no_purchase_probability(
             state,
-            self.calendar.season,
+            self.calendar.demand,
             first_day=np.full(customers.size, day),
             days=self.parameters.churn_horizon_days,
             grievance_hazard=self.parameters.grievance_hazard,
@@ -121,7 +121,7 @@ class BlockState:
     def buyers(self, rng: np.random.Generator, active: IntArray, day: int, arrivals: int) -> IntArray:
         """Those among `active` who order today; the last `arrivals` of them register with an order."""
         rate = self.rate[active] * self.purchase_lift[active]
-        rate *= self.calendar.season[self.traits.season_kind[active], day]
+        rate *= self.calendar.demand[self.traits.season_kind[active], day]
         # An exponential variate below the rate is an event with probability 1 - exp(-rate).
         buys = rng.standard_exponential(active.size) < rate
         buys[active.size - arrivals :] = True

@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     REVISION = 7
     LIFE = 8
     LATE = 9
+    OUTAGE = 10
 
 
 def stream(seed: int, purpose: Purpose, *address: int) -> np.random.Generator:

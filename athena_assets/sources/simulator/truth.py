@@ -184,7 +184,7 @@ def _response_probabilities(
                 _after_contact(
                     traits, contacts.customer, contacts.purchase_rate, contacts.grievance, lifted_until=until
                 ),
-                calendar.season,
+                calendar.demand,
                 first_day=contacts.day + 1,
                 days=RESPONSE_WINDOW_DAYS,
                 grievance_hazard=parameters.grievance_hazard,

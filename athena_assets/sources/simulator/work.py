@@ -24,6 +24,7 @@ from athena_assets.sources.simulator.deliveries import Rows, block_rows, product
 from athena_assets.sources.simulator.files import Content, ParquetFile, night_folder
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.population import BASE_ENTRY, Block, draw_traits
+from athena_assets.sources.simulator.scenarios import demand_factor, names_of_night
 from athena_assets.sources.simulator.season import RetailCalendar
 
 BLOCKS = ".blocks"
@@ -57,8 +58,9 @@ class Job:
 @lru_cache(maxsize=1)
 def world(parameters: SimulatorParameters) -> tuple[RetailCalendar, Catalogue]:
     """The calendar, which reaches past the last day by the horizon of the truth, and the catalogue."""
-    ahead = max(parameters.churn_horizon_days, 31)
-    calendar = RetailCalendar.build(parameters.first_day, parameters.days + ahead, parameters.christmas_strength)
+    days = parameters.days + max(parameters.churn_horizon_days, 31)
+    factor = demand_factor(parameters, days)
+    calendar = RetailCalendar.build(parameters.first_day, days, parameters.christmas_strength, factor)
     return calendar, Catalogue.build(parameters)
 
 
@@ -101,10 +103,13 @@ def write_block(job: Job, block: Block) -> Contents:
 def write_night(job: Job, blocks: int, day: int) -> None:
     """Put the files of one night together, the blocks in their order."""
     for name in (name for name in schemas.TABLES if name != "products"):
+        batches = _all_blocks(job.stage, blocks, name, batch=day - job.nights.start)
+        table = pa.Table.from_batches(batches, schema=schemas.TABLES[name])
+        delivered = names_of_night(job.parameters, name, job.parameters.day(day))
+        table = table.rename_columns([delivered.get(column, column) for column in table.column_names])
         path = job.stage / night_folder(job.parameters, day) / f"{name}.parquet"
-        with ParquetFile(path, schemas.TABLES[name]) as file:
-            batches = _all_blocks(job.stage, blocks, name, batch=day - job.nights.start)
-            file.append(pa.Table.from_batches(batches, schema=schemas.TABLES[name]))
+        with ParquetFile(path, table.schema) as file:
+            file.append(table)
 
 
 def write_truth(job: Job, blocks: int, name: str) -> None:
