@@ -121,6 +121,7 @@ def test_workers_when_a_piece_fails_then_its_own_error_is_raised_here(tmp_path):
         ("customers", 1000.5),
         ("customers", True),
         ("first_night", "2026-10-29"),
+        ("bulk_share", -0.1),
         ("price_inflation", -0.01),
         ("product_life_years", 0.0),
         ("loyalty_joins_per_year", -1.0),

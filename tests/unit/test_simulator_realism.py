@@ -231,6 +231,29 @@ def test_bots_when_there_are_some_then_their_share_and_many_lines_every_other_da
     assert lines[True] > 3 * lines[False]
 
 
+def test_bulk_orders_when_there_are_some_then_the_declared_share_with_four_to_sixty_times_the_units(simulated):
+    shop = simulated(
+        customers=3_000,
+        history_days=365,
+        bulk_share=0.1,
+        units_per_line=1.0,
+        basket_sigma=0.0,
+        return_rate=0.0,
+        zipf_exponent=0.0,
+        favourite_share=0.0,
+    )
+    units = shop.execute(
+        "SELECT max(quantity) AS most, min(quantity) AS least FROM order_lines GROUP BY order_id"
+    ).fetchnumpy()
+    # With one unit a line a bulk order is seen for certain, and all its lines have the same factor.
+    assert (units["most"] == units["least"]).all()
+    bulk = units["most"][units["most"] > 1]
+    assert within(bulk.size / units["most"].size, 0.1, units["most"].size)
+    assert (bulk.min(), bulk.max()) == (4, 60)
+    # A factor is above x with probability (4 / x) ** 1.5; 16.5, because units are whole.
+    assert within((bulk > 16).mean(), (4 / 16.5) ** 1.5, bulk.size)
+
+
 def test_late_orders_when_tills_were_offline_then_the_declared_share_of_store_orders_one_to_five_nights(simulated):
     shop = simulated(customers=4_000, history_days=365, nights=10, late_till_share=0.3, first_night=date(2026, 6, 1))
     # What is still on its way when the nights end is not delivered, so the last five days are left out.

@@ -27,7 +27,8 @@ The model, per customer `i` and day `t`:
   rate by `u` and the dropout hazard by `v` of the customer's hidden segment; holdout changes nothing.
   `response` is an order on one of those 14 days; the row is delivered when they are over.
 * **Baskets.** ``1 + Poisson`` lines with a log-normal customer mean; products by a Zipf law or from the
-  customer's favourites; ``1 + Poisson`` units; log-normal prices. Some orders come back in part, weeks later.
+  customer's favourites; ``1 + Poisson`` units; log-normal prices. A few orders are in bulk,
+  with four to sixty times the units. Some orders come back in part, weeks later.
 
 * **Loyalty.** From registration on a shopper joins the scheme at rate `loyalty_joins_per_year`; a member's rate and
   extra lines are multiplied by two lifts. No delivered column says who is one: the schema stays as it is.

@@ -11,10 +11,13 @@ from athena_assets.sources.simulator.population import FAVOURITES, STAFF, Traits
 from athena_assets.sources.simulator.scenarios import basket_factor, is_holiday
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 MAX_LINES = 40
 RETURN_LAG_DAYS = (2, 28)
 """Shortest and longest time from an order to its return."""
+BULK_LEAST, BULK_MOST, BULK_TAIL = 4.0, 60.0, 1.5
+"""By how much a bulk order multiplies the units of its lines: least, most, and exponent of the tail in between."""
 STAFF_DISCOUNT_PERCENT = 25
 """Off the list price, in place of any promotion."""
 
@@ -114,10 +117,20 @@ def day_of_orders(
         is_return=np.zeros(buyers.size, dtype=np.bool_),
         order=order,
         product=product,
-        quantity=1 + rng.poisson(traits.extra_units[buyers[order]]),
+        quantity=_units(rng, parameters, traits.extra_units[buyers], order),
         price_cents=np.maximum(list_price_cents * (100 - discount) // 100, 1),
     )
     return Orders.joined([sold, _returns(rng, parameters, sold)])
+
+
+def _units(
+    rng: np.random.Generator, parameters: SimulatorParameters, extra_units: FloatArray, order: IntArray
+) -> IntArray:
+    """The units of every line: those of a bulk order are multiplied by a factor with a Pareto tail."""
+    is_bulk = rng.random(extra_units.size) < parameters.bulk_share
+    factor = np.minimum(BULK_LEAST * rng.random(extra_units.size) ** (-1 / BULK_TAIL), BULK_MOST)
+    units = 1 + rng.poisson(extra_units[order])
+    return np.where(is_bulk[order], np.rint(units * factor[order]), units).astype(np.int64)
 
 
 def _discount_percent(rng: np.random.Generator, size: int, is_sale: bool) -> IntArray:

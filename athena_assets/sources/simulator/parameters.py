@@ -60,6 +60,8 @@ class SimulatorParameters:
     units_per_line: float = _within(1.7, 1.0, 100.0)
     basket_sigma: float = _within(0.6, 0.0, 2.0)
     """Log-scale spread between customers of lines per order and units per line."""
+    bulk_share: float = _within(0.01, 0.0, 1.0)
+    """Share of orders for an office or a party, with many times the units of the customer's others."""
     return_rate: float = _within(0.08, 0.0, 1.0)
 
     loyalty_joins_per_year: float = _within(0.2, 0.0, 10.0)
