@@ -7,7 +7,19 @@ from functools import cached_property
 from pathlib import Path
 
 from athena_cli.workplace import Workplace
-from bench import artifact, false_alarms, features, gate, meter, night, orchestrator, real, simulation, start
+from bench import (
+    artifact,
+    false_alarms,
+    features,
+    gate,
+    meter,
+    night,
+    orchestrator,
+    real,
+    simulation,
+    simulator_plots,
+    start,
+)
 from bench.machine import machine
 from bench.retailer import small_retailer, temporary_home
 from bench.table import Table
@@ -15,6 +27,8 @@ from bench.table import Table
 PARTS = ("start", "orchestrator", "meter", "features", "gate", "night", "artifact", "real", "simulation")
 FALSE_ALARMS = "false-alarms"
 """Half an hour, and no benchmark of time: only when it is named."""
+SIMULATOR_PLOTS = "simulator-plots"
+"""A picture, and no benchmark of time: only when it is named."""
 
 
 class Benchmarks:
@@ -53,10 +67,12 @@ class Benchmarks:
                 found, page = false_alarms.measure(self._options.real)
                 false_alarms.PAGE.write_text(page, encoding="utf-8")
                 yield from found
+            case "simulator-plots" if self._options.real is not None:
+                yield simulator_plots.measure(self._options.real)
             case "real" if self._options.orders is not None:
                 yield real.measure(self._options.orders, rounds)
             case _:
-                print(f"{part}: left out, it needs --orders FILE\n")
+                print(f"{part}: left out, it needs {'--orders' if part == 'real' else '--real'} FILE\n")
 
 
 def main() -> None:
@@ -73,7 +89,10 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", default=PARTS, help=f"which of {', '.join(PARTS)}; default: all; or {FALSE_ALARMS}"
+        "parts",
+        nargs="*",
+        default=PARTS,
+        help=f"which of {', '.join(PARTS)}; default: all; or {FALSE_ALARMS}, {SIMULATOR_PLOTS}",
     )
     parser.add_argument(
         "--customers", type=_at_least(100), default=200_000, help="of the features, batch and simulation parts"
@@ -81,9 +100,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
     parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")
     parser.add_argument("--orders", type=Path, help="the Online Retail II file, for the part `real`")
-    parser.add_argument("--real", type=Path, help=f"the same file, for the part `{FALSE_ALARMS}`")
+    parser.add_argument(
+        "--real", type=Path, help=f"the same file, for the parts `{FALSE_ALARMS}` and `{SIMULATOR_PLOTS}`"
+    )
     options = parser.parse_args()
-    unknown = sorted(set(options.parts) - {*PARTS, FALSE_ALARMS})
+    unknown = sorted(set(options.parts) - {*PARTS, FALSE_ALARMS, SIMULATOR_PLOTS})
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]}; choose from {', '.join(PARTS)}")
     return options

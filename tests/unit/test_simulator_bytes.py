@@ -82,6 +82,10 @@ def test_history_when_customers_span_blocks_then_a_file_of_each_and_unique_ids(t
         return [value for path in history.tables[table].paths for value in pq.read_table(path)[name].to_pylist()]
 
     assert column("customers", "customer_id") == [f"C-{number:08d}" for number in range(1, 301)]
+    for night in nights:
+        (path,) = night.tables["orders"].paths
+        blocks = [int(order[2:6]) for order in pq.read_table(path, partitioning=None)["order_id"].to_pylist()]
+        assert blocks == sorted(blocks)
     numbers = column("orders", "order_id")
     assert len(set(numbers)) == len(numbers) == history.tables["orders"].rows > 300
 

@@ -150,9 +150,9 @@ def test_loyalty_when_customers_stay_longer_then_more_are_members_as_the_rate_sa
 
 def test_loyalty_when_joined_then_orders_and_their_lines_grow_by_the_declared_factors(simulated):
     shop = simulated(
-        customers=4_000,
+        customers=6_000,
         history_days=730,
-        loyalty_joins_per_year=0.5,
+        loyalty_joins_per_year=0.3,
         loyalty_purchase_lift=1.5,
         loyalty_basket_lift=2.0,
         favourite_share=0.0,
@@ -160,19 +160,19 @@ def test_loyalty_when_joined_then_orders_and_their_lines_grow_by_the_declared_fa
     )
     first, end = SimulatorParameters().first_day, SimulatorParameters().first_night
     expected, orders = {}, {}
-    for member, since, until in ((True, "greatest(loyal_from, $first)", "$end"), (False, "$first", "loyal_from")):
+    # The same customers before and after they joined.
+    for member, since, until in ((True, "loyal_from", "$end"), (False, "$first", "loyal_from")):
         ((expected[member],),) = shop.execute(
-            f"""SELECT sum(purchases_per_year * greatest({until} - {since}, 0)) / {DAYS_PER_YEAR}
+            f"""SELECT sum(purchases_per_year * ({until} - {since})) / {DAYS_PER_YEAR}
             FROM truth_customers JOIN customers USING (customer_id)
-            WHERE loyal_from IS NOT NULL AND dropped_out_on IS NULL AND registered_on < $first
-              AND ({since})::DATE >= $first AND ({until})::DATE <= $end""",
+            WHERE loyal_from >= $first AND loyal_from < $end AND dropped_out_on IS NULL AND registered_on < $first""",
             {"first": first, "end": end},
         ).fetchall()
     for is_member, count, extra in shop.execute(
         """SELECT o.order_ts::DATE >= loyal_from, count(*), avg(lines - 1)
         FROM orders o JOIN (SELECT order_id, count(*) AS lines FROM order_lines GROUP BY 1) USING (order_id)
         JOIN truth_customers USING (customer_id) JOIN customers USING (customer_id)
-        WHERE NOT is_return AND loyal_from IS NOT NULL AND dropped_out_on IS NULL
+        WHERE NOT is_return AND loyal_from >= $first AND dropped_out_on IS NULL
           AND registered_on < $first GROUP BY 1""",
         {"first": first},
     ).fetchall():
@@ -185,12 +185,16 @@ def test_loyalty_when_joined_then_orders_and_their_lines_grow_by_the_declared_fa
 
 
 def test_staff_when_there_are_some_then_their_share_their_discount_and_small_frequent_orders(simulated):
-    shop = simulated(customers=4_000, history_days=365, staff_share=0.05, return_rate=0.0)
+    shop = simulated(
+        customers=4_000, history_days=365, staff_share=0.05, return_rate=0.0, bot_share=0.01, loyalty_joins_per_year=1.0
+    )
+    assert shop.execute("SELECT count(loyal_from) FROM truth_customers WHERE is_staff OR is_bot").fetchall() == [(0,)]
     ((staff, size),) = shop.execute("SELECT count(*) FILTER (is_staff), count(*) FROM truth_customers").fetchall()
     assert within(staff / size, 0.05, size)
     ((per_year, others),) = shop.execute(
-        """SELECT avg(n) FILTER (is_staff), avg(n) FILTER (NOT is_staff) FROM (SELECT customer_id, count(order_id) AS n
-            FROM customers LEFT JOIN orders USING (customer_id) WHERE registered_on < $first GROUP BY ALL)
+        """SELECT avg(n) FILTER (is_staff), avg(n) FILTER (NOT is_staff AND NOT is_bot)
+        FROM (SELECT customer_id, count(order_id) AS n FROM customers LEFT JOIN orders USING (customer_id)
+            WHERE registered_on < $first GROUP BY ALL)
         JOIN truth_customers USING (customer_id) WHERE dropped_out_on IS NULL""",
         {"first": SimulatorParameters(history_days=365).first_day},
     ).fetchall()
