@@ -7,6 +7,7 @@ import typer
 
 from athena_assets.errors import InvalidArgument
 from athena_cli.output import console, doing, print_json
+from athena_cli.standing import refuse_unstamped
 from athena_cli.workplace import Workplace, here
 from resources.orchestrator import RunFailed
 
@@ -37,6 +38,8 @@ def check(
         print_json({"checked": [_start(span) for span in spans], "failed": [_start(span) for span in failed]})
     if failed:
         raise _joined(failed)
+    if outdated:
+        refuse_unstamped(workplace)
     if not as_json:
         console.print(f"{len(spans)} checked, no blocking check failed" if spans else "every verdict is up to date")
 
@@ -109,6 +112,7 @@ def _span(workplace: Workplace, asset: str, partition: str | None, to: str | Non
     first, last = (_key(workplace, asset, end) for end in (partition, to))
     for end in (first, last):
         if not written or (end is not None and end not in written):
+            refuse_unstamped(workplace)
             raise InvalidArgument(
                 f"{asset} {end or ''} has not been written".replace("  ", " "),
                 expected="a table that has been written" if not written else f"{written[0]} to {written[-1]}",

@@ -8,7 +8,7 @@ from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.manifests import RetiredDelivery
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, print_json, print_table
-from athena_cli.replacing import end_overrides
+from athena_cli.replacing import end_overrides, next_commands
 from athena_cli.workplace import here
 
 
@@ -48,8 +48,8 @@ def withdraw(
     console.print(f"withdrew {delivery.kind} delivery {delivery_id} ({_nights(delivery)})", markup=False)
     for line in end_overrides(place.settings, delivery, "athena withdraw"):
         console.print(line, markup=False)
-    night = f" --night {delivery.last_night}" if delivery.kind == "nightly" else ""
-    console.print(f"next: athena load{night} FILES, once they are corrected", markup=False)
+    console.print("once its files are corrected,", markup=False)
+    console.print(f"next: {next_commands(place.settings, delivery, withdrawn=True)}", markup=False, soft_wrap=True)
 
 
 def _nights(delivery: Delivery) -> str:

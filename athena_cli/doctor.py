@@ -11,6 +11,7 @@ from athena_assets.errors import AthenaError
 from athena_assets.predictions.published_files import PublicationLost
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, print_json, print_table
+from athena_cli.standing import refuse_outdated_publication, refuse_unstamped
 from athena_cli.telling import tell_of_lost_publication
 from athena_cli.workplace import Workplace, here
 from resources.alert_book import AlertBook
@@ -63,6 +64,7 @@ def _examine(workplace: Workplace, mend: bool) -> Iterator[Finding]:
         ("accounts", _accounts),
         ("promotion ledger", lambda place: f"{place.registry.verify_ledger()} entries, chain unbroken"),
         ("models", _models),
+        ("gate", _gate),
         ("published", _published),
         ("alerts", _alerts),
         ("disk", _disk),
@@ -126,6 +128,11 @@ def _models(workplace: Workplace) -> str:
     return ", ".join(f"{champion.name} version {champion.version}" for champion in champions)
 
 
+def _gate(workplace: Workplace) -> str:
+    refuse_unstamped(workplace)
+    return "every partition that has rows has been written under it"
+
+
 def _published(workplace: Workplace) -> str:
     from athena_assets.predictions.published_files import refuse_lost_files
     from athena_assets.predictions.status import status_of
@@ -152,6 +159,7 @@ def _published(workplace: Workplace) -> str:
                 next_command="athena why",
             )
         found.append(status.sentence(now))
+    refuse_outdated_publication(workplace)
     return ", ".join(found)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +15,10 @@ from athena_cli.nights import run_night
 from athena_cli.output import console, doing, errors, print_json
 from athena_cli.refusals import refusals_in_full
 from athena_cli.sources import (
-    PURCHASES_PER_YEAR,
     SIMULATOR,
-    PurchasesPerYear,
     declared_source,
     land_simulator,
+    landed_by_simulator,
     register_files,
 )
 from athena_cli.summary import evening_summary, print_evening
@@ -33,9 +32,20 @@ def run(
     source: Annotated[str, typer.Option(help="simulator, online_retail_ii, or the name of a mapping.")] = SIMULATOR,
     orders: Annotated[list[Path] | None, typer.Option(help="The retailer's files; none for the simulator.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="Mapping YAML that declares a source of your own.")] = None,
-    customers: Annotated[int, typer.Option(help="Simulator: customers by the end of the history.")] = 5_000,
-    nights: Annotated[int, typer.Option(help="Simulator: nightly deliveries after the history.")] = 3,
-    purchases_per_year: PurchasesPerYear = PURCHASES_PER_YEAR,
+    customers: Annotated[
+        int | None, typer.Option(help="Simulator: customers by the end of the history; default: the home's, else 5000.")
+    ] = None,
+    nights: Annotated[
+        int | None, typer.Option(help="Simulator: nightly deliveries after the history; default: the home's, else 3.")
+    ] = None,
+    purchases_per_year: Annotated[
+        float | None,
+        typer.Option(help="Mean purchases a year of a customer who has not left; default: the home's, else 8."),
+    ] = None,
+    current: Annotated[
+        bool,
+        typer.Option("--current", help="Make what is not verified anew with today's model, features and contracts."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
     """Land what was delivered, train a champion, run every delivered night, publish, and add up what it cost."""
@@ -44,8 +54,7 @@ def run(
     telling = errors if as_json else console
     if source == SIMULATOR and mapping is None:
         _refuse_files_of_the_simulator(orders or [])
-        parameters = SimulatorParameters(customers=customers, nights=nights, purchases_per_year=purchases_per_year)
-        said = land_simulator(settings, parameters)
+        said = _land_simulator(settings, customers, nights, purchases_per_year)
     else:
         said = _land_files(settings, source, orders or [], mapping)
     for line in said:
@@ -56,7 +65,7 @@ def run(
     for night in _delivered_nights(workplace):
         worked |= _train_before(workplace, night)
         if night.key not in published:
-            run_night(workplace, night)
+            run_night(workplace, night, current=current)
             worked = True
     outdated = workplace.outdated_nights()
     if outdated:
@@ -92,6 +101,17 @@ def land_history(workplace: Workplace) -> bool:
     with doing("landing and cleaning the history"):
         workplace.orchestrator.execute("history")
     return True
+
+
+def _land_simulator(
+    settings: Settings, customers: int | None, nights: int | None, purchases_per_year: float | None
+) -> list[str]:
+    """Land the simulated retailer that is meant: without a word about it the home's own, as far as it goes."""
+    named = {"customers": customers, "nights": nights, "purchases_per_year": purchases_per_year}
+    wanted: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if not wanted and (landed := landed_by_simulator(settings)):
+        return [f"{landed} deliveries of the simulator are landed already"]
+    return land_simulator(settings, SimulatorParameters(**wanted))
 
 
 def _land_files(settings: Settings, source: str, orders: list[Path], mapping: Path | None) -> list[str]:
@@ -145,10 +165,10 @@ def _train_before(workplace: Workplace, night: Night) -> bool:
 
 
 def _is_trained(workplace: Workplace, model: str, month: date) -> bool:
-    """Whether a month's training is recorded and stands in the warehouse, which may have been lost."""
+    """Whether a month's training is recorded and stands in the warehouse, which may be lost or older than the gate."""
     table = f"{model}.registered"
     there = {row[0] for row in workplace.ask(f"SELECT DISTINCT CAST(month AS VARCHAR) FROM {table}")}
-    return month.isoformat() in there & workplace.orchestrator.done_partitions(table)
+    return month.isoformat() in there & workplace.stamped(table) & workplace.orchestrator.done_partitions(table)
 
 
 def published_nights(workplace: Workplace) -> set[str]:

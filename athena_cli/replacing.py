@@ -58,16 +58,28 @@ def end_overrides(settings: Settings, delivery: Delivery, by: str) -> list[str]:
     return [f"override {each.id} of {each.asset} is over: the rows it was granted for are replaced" for each in ended]
 
 
-def next_commands(settings: Settings, delivery: Delivery) -> str:
-    """What brings the home up to date with a delivery that came in another one's place, as one line of shell."""
-    place = Workplace(settings)
+def nights_outdated(settings: Settings) -> dict[str, bool]:
+    """Nights that saw other deliveries than count now, and whether each was published; none where nobody can say.
+
+    A night is running, or there is no warehouse: the nights tell by themselves once they are run.
+    """
     try:
-        outdated = place.outdated_nights()
+        return Workplace(settings).outdated_nights()
     except AthenaError:
-        # A night is running, or there is no warehouse: the nights tell by themselves once they are run.
-        outdated = {}
+        return {}
+
+
+def next_commands(settings: Settings, delivery: Delivery, *, withdrawn: bool = False) -> str:
+    """What brings the home up to date with a delivery that came, or with one that was taken back, as one line of shell.
+
+    withdrawn: it was taken back; FILES are the corrected ones in its place.
+    """
+    outdated = nights_outdated(settings)
     commands = [f"athena night {night}{' --current' if published else ''}" for night, published in outdated.items()]
     if delivery.kind == "bulk":
-        return " && ".join([f"athena run --source {delivery.source}", *commands])
-    own = f"athena night {delivery.last_night}"
-    return " && ".join(commands if delivery.last_night.isoformat() in outdated else [own, *commands])
+        load, own = "athena load FILES", [f"athena run --source {delivery.source}"]
+    else:
+        is_outdated = delivery.last_night.isoformat() in outdated
+        load = f"athena load --night {delivery.last_night} FILES"
+        own = [] if is_outdated else [f"athena night {delivery.last_night}"]
+    return " && ".join([*([load] if withdrawn else []), *own, *commands])

@@ -21,7 +21,14 @@ from athena_assets.sources.source import Source, mapped_source
 from athena_cli.clock import retailers_now
 from athena_cli.output import console, doing, print_json, print_table
 from athena_cli.refusals import load_again, refusals_in_full
-from athena_cli.replacing import end_overrides, kind_and_night, may_begin_anew, next_commands, replaced_delivery
+from athena_cli.replacing import (
+    end_overrides,
+    kind_and_night,
+    may_begin_anew,
+    next_commands,
+    nights_outdated,
+    replaced_delivery,
+)
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
 
@@ -68,7 +75,7 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
         if wanted <= have:
             return [*done, f"{len(have)} deliveries of the simulator are landed already"]
         # A scratch folder: what a manifest names is never written to or removed again.
-        folder, truth = settings.landing / f".{SIMULATOR}", settings.truth / f"to-{Night(max(wanted)).key}"
+        folder, truth = _scratch(settings), settings.truth / f"to-{Night(max(wanted)).key}"
         for leftover in (folder, truth):
             shutil.rmtree(leftover, ignore_errors=True)
         with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
@@ -95,6 +102,18 @@ def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[
             done.append(_described(registered))
         shutil.rmtree(folder, ignore_errors=True)
     return done
+
+
+def landed_by_simulator(settings: Settings) -> int:
+    """How many deliveries of the home's own simulated retailer are landed; 0 where it has none, or was interrupted."""
+    record = read_home(settings.home)
+    if record is None or record.source != SIMULATOR or _scratch(settings).exists():
+        return 0
+    return len(Landing.of(settings.home).deliveries(SIMULATOR))
+
+
+def _scratch(settings: Settings) -> Path:
+    return settings.landing / f".{SIMULATOR}"
 
 
 def _parameters_path(settings: Settings) -> Path:
@@ -159,6 +178,7 @@ def load(
     if replaces is not None:
         for line in (f"it stands in the place of {replaces}", *ended):
             console.print(line, markup=False, soft_wrap=True)
+    if replaces is not None or nights_outdated(settings):
         console.print(f"next: {next_commands(settings, landed.delivery)}", markup=False, soft_wrap=True)
 
 

@@ -32,7 +32,7 @@ from resources.watch import Watch
 
 NOT_TOLD = (
     "InvalidArgument", "InvalidSetting", "InvalidSimulatorParameter", "NoHome", "NotAReplacement", "RunFailed",
-    "UnknownDelivery", "UnknownModel",
+    "UnknownDelivery", "UnknownModel", "WrittenBeforeGate",
 )  # fmt: skip
 """Errors that a command leaves no finding of: a wrong command line is nobody else's business, and the steps of a failed
 run have written down their own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +17,10 @@ from athena_assets.monitoring.delivery import open_alerts
 from athena_assets.monitoring.grouping import REFUSALS
 from athena_assets.monitoring.records import records_of
 from athena_assets.monitoring.waiting import partition_named, waits_for
-from athena_assets.monitoring.why import Why, excuse, explain
+from athena_assets.monitoring.why import Records, Why, excuse, explain
 from athena_cli.clock import retailers_now, utc_now
 from athena_cli.output import console, print_json
+from athena_cli.standing import PublicationOutdated, finding_of, standing_errors
 from athena_cli.telling import knowledge_here
 from athena_cli.workplace import Workplace, here
 from checks.overrides import Override, live
@@ -79,6 +80,10 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
             # Nothing is wrong with what was refused: it waits for something that nobody has been told of.
             asset, partition = chosen[0].asset, chosen[0].partition
     asked: tuple[str, str] | None = None
+    if all(each.rule in REFUSALS or each.severity == "WARN" for each in chosen) and (
+        standing := _standing(workplace, asset)
+    ):
+        return explain(_records(workplace), standing)
     if asset is not None and (not chosen or any(each.rule in REFUSALS for each in chosen)):
         with workplace.warehouse.read() as connection:
             plan = _plan_with(workplace, asset)
@@ -90,8 +95,26 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
     chosen = sorted(
         chosen, key=lambda each: (excuse(each, lifted) is not None, each.severity != "ERROR", each.kind != "check")
     )
-    records = records_of(settings, retailers_now(workplace.source.timezone), lambda: _reading(settings))
-    return explain(records, chosen, lifted=lifted, asked=asked)
+    return explain(_records(workplace), chosen, lifted=lifted, asked=asked)
+
+
+def _records(workplace: Workplace) -> Records:
+    settings = workplace.settings
+    return records_of(settings, retailers_now(workplace.source.timezone), lambda: _reading(settings))
+
+
+def _standing(workplace: Workplace, asset: str | None) -> list[Finding]:
+    """What no command has failed of: rows from before the gate, for which everything waits, or what is up and outdated.
+
+    asset: the table that was asked about. Nothing where the warehouse cannot be read.
+    """
+    with suppress(AthenaError, duckdb.Error):
+        return [
+            finding_of(table, error)
+            for table, error in standing_errors(workplace)
+            if asset in (None, table) or not isinstance(error, PublicationOutdated)
+        ][:1]
+    return []
 
 
 def _reading(settings: Settings) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -128,6 +128,14 @@ class Workplace:
             except duckdb.CatalogException:
                 return []
 
+    def stamped(self, address: str) -> set[str]:
+        """Partitions of a table that the gate knows to have been written; '' without partitions."""
+        return {
+            partition
+            for asset, partition in self.ask("SELECT asset, partition FROM gate.materialisation")
+            if asset == address
+        }
+
     def verified(self, address: str) -> set[str]:
         """Partitions of a table of which every blocking check has passed, by today's rules; '' without partitions."""
         from checks.gaps import passed_partitions

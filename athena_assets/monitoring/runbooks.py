@@ -38,7 +38,7 @@ ERRORS = {
     "warehouse-locked": ("EventLogBusy", "RegistryBusy", "UsageBusy", "WarehouseLocked"),
     "warehouse-damaged": ("MissingTable", "NightsDamaged", "TableDiffers", "WarehouseCorrupt", "WarehouseMissing"),
     "command-killed": ("CommandKilled",),
-    "stale-publication": ("PublicationLost",),
+    "stale-publication": ("PublicationLost", "PublicationOutdated"),
     "machine-too-small": ("WarehouseTooSmall",),
     "disk-full": ("DiskFull",),
     "records-damaged": ("HomeBroken", "HomeParked", "NoHome", "OutboxUnavailable", "RecordsBroken", "UsageUnavailable"),
@@ -54,7 +54,7 @@ ERRORS = {
         "UnknownVersion",
     ),
     MODEL_GATE: ("NotJudged",),
-    "gate-refused": ("NoVerdicts", "UpstreamChanged", "UpstreamUnverified"),
+    "gate-refused": ("NoVerdicts", "UpstreamChanged", "UpstreamUnverified", "WrittenBeforeGate"),
     "pins-differ": ("FeaturesChanged", "NightNotOpened", "PinMismatch"),
     "bill-wrong": (
         "ChargedTwice",

@@ -32,6 +32,9 @@ MOST_COLUMNS = 8
 WIDEST = 24
 WIDTH = 110
 
+DOCTOR = "athena doctor"
+"""`check` of what a look at the home has found."""
+
 
 @dataclass(frozen=True)
 class Offending:
@@ -103,6 +106,8 @@ class Why:
         """One screen for a person; the alert and the check's description say the same."""
         refused = any(each.severity == "ERROR" for each in self.findings)
         state = "is refused" if refused else "is passed on with a warning"
+        if all(each.check == DOCTOR for each in self.findings):
+            state = "is not as it should be"
         if self.let_through:
             state = "failed its checks and is let through"
         lines = [f"{self.asked} waits for {self.where}"] if self.asked else []

@@ -144,16 +144,26 @@ def test_night_when_an_earlier_delivery_was_withdrawn_then_it_waits_for_the_corr
         run(athena, retail_shop, "load", "--night", night, retail_shop.night_file(night))
     run(athena, retail_shop, "night", NIGHT)
     wrong, before = id_of(retail_shop, NIGHT), published(retail_shop)
-    assert f"next: athena load --night {NIGHT} FILES" in run(athena, retail_shop, "withdraw", wrong)
+    line = f"athena load --night {NIGHT} FILES && athena night {NIGHT} --current"
+    assert f"next: {line}\n" in run(athena, retail_shop, "withdraw", wrong)
+    for look in ("doctor", "why"):
+        told = athena(retail_shop.home, look)
+        assert told.code == 1
+        assert "no longer count" in told.out
+        assert wrong in told.out
+    assert f"next       {line}\n" in told.out
     assert "withdrawn at" in run(athena, retail_shop, "deliveries")
     said = refused(athena, retail_shop, "night", NEXT)
     assert f"landed from what was withdrawn: {NIGHT}" in said
     assert f"athena load --night {NIGHT} FILES" in said
     assert published(retail_shop) == before
     path.write_text(good)
-    run(athena, retail_shop, "load", "--night", NIGHT, path)
-    run(athena, retail_shop, "night", NIGHT, "--current")
+    load, night = (shlex.split(command)[1:] for command in line.replace("FILES", shlex.quote(str(path))).split(" && "))
+    assert next_commands(run(athena, retail_shop, *load)) == [night]
+    run(athena, retail_shop, *night)
+    assert "no longer count" not in athena(retail_shop.home, "doctor").out
     run(athena, retail_shop, "night", NEXT)
+    assert run(athena, retail_shop, "why") == "nothing is wrong\n"
     assert published(retail_shop) == published(clean_shop)
     assert clean_rows(retail_shop) == clean_rows(clean_shop)
 
