@@ -113,8 +113,8 @@ def test_explain_when_asked_then_the_probability_is_the_published_one_and_the_co
     assert len(told["contributions"]) >= 30
 
 
-def test_doctor_when_all_is_well_then_it_exits_with_0(athena: Command, retail_evening: Shop) -> None:
-    answer = athena(retail_evening.home, "doctor", "--json")
+def test_doctor_when_all_is_well_then_it_exits_with_0(athena: Command, retail_shop: Shop) -> None:
+    answer = athena(retail_shop.home, "doctor", "--json")
     assert answer.code == 0, answer.out
     findings = json.loads(answer.out)
     assert all(finding["well"] for finding in findings)

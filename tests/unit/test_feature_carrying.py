@@ -174,3 +174,14 @@ def test_carrying_when_a_night_runs_again_then_it_is_carried_from_the_same_and_o
     assert found["orders"] == NIGHT.plus(-1)
     stored = warehouse.execute("SELECT DISTINCT night FROM features.carried_orders ORDER BY night").fetchall()
     assert stored == [(NIGHT.plus(-1).day,), (NIGHT.day,)]
+
+
+def test_features_when_an_earlier_night_runs_again_then_both_are_those_of_a_full_scan(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=92))]))
+    yesterday = NIGHT.plus(-1)
+    nights = (NIGHT.plus(-2), yesterday, NIGHT, yesterday, NIGHT)
+    carried_from = night_by_night(warehouse, feature_set(), nights, NOTHING_WRITTEN)
+    # What the first of them carried was forgotten with the third, so the rerun reads all rows.
+    assert [found["orders"] for found in carried_from] == [None, NIGHT.plus(-2), yesterday, None, yesterday]
