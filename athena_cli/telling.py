@@ -74,7 +74,7 @@ def _watched(command: ChangingCommand, partition: str) -> Iterator[None]:
     source = _source_of(home)
     try:
         if source is not None:
-            _quietly(lambda: Watch(home).begin(command.name, partition, _line(), datetime.now(UTC)))
+            _quietly(lambda: _begin(Watch(home), command, partition))
         yield
     finally:
         if source is not None:
@@ -82,6 +82,13 @@ def _watched(command: ChangingCommand, partition: str) -> Iterator[None]:
             for place in (home, parking_place(home, source)):
                 _quietly(Watch(place).end)
         deliver_outstanding()
+
+
+def _begin(watch: Watch, command: ChangingCommand, partition: str) -> None:
+    """Enter this process, and before it those that were killed: a success of the same command is the end of them."""
+    now = datetime.now(UTC)
+    watch.note_killed(now)
+    watch.begin(command.name, partition, _line(), now)
 
 
 def as_named(error: Exception) -> AthenaError | None:

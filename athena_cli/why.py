@@ -27,6 +27,7 @@ from checks.overrides import Override, live
 from resources.findings import Finding, Findings, RecordedFinding
 from resources.settings import Settings
 from resources.warehouse import Warehouse
+from resources.watch import Watch
 
 if TYPE_CHECKING:
     from checks.needs import GatePlan
@@ -68,6 +69,7 @@ def why(
 def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why | None:
     """What is wrong with a table, or with anything; None where nothing is."""
     settings = workplace.settings
+    Watch(settings.home).note_killed(datetime.now(UTC))
     findings = [each.finding for each in Findings(settings.home).open()]
     known = knowledge_here(settings)
     lifted = _overrides(settings)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -158,3 +162,21 @@ def test_why_when_the_night_is_typed_in_another_way_then_it_says_how(athena: Com
     answer = athena(retail_shop.home, "why", "predictions.churn", "20111029")
     assert answer.code == 1
     assert "written YYYY-MM-DD" in answer.err
+
+
+KILLED = """
+import os, signal
+from athena_cli.changing import NIGHT
+from athena_cli.telling import telling
+telling(NIGHT, lambda **_: os.kill(os.getpid(), signal.SIGKILL))(day=os.environ["KILLED_NIGHT"])
+"""
+
+
+def test_why_when_a_night_was_killed_then_it_is_the_first_to_see_it(
+    athena: Command, retail_shop: Shop, repository: Path
+) -> None:
+    env = {**os.environ, "ATHENA_HOME": str(retail_shop.home), "KILLED_NIGHT": NIGHT}
+    assert subprocess.run([sys.executable, "-c", KILLED], cwd=repository, env=env, check=False).returncode == -9
+    answer = athena(retail_shop.home, "why")
+    assert answer.code == 1
+    assert f"athena night {NIGHT} was killed" in answer.out

@@ -130,19 +130,36 @@ telling(NIGHT, lambda **_: os.kill(os.getpid(), signal.SIGKILL))(day=sys.argv[2]
 """
 
 
-def test_command_when_it_is_killed_then_whoever_looks_next_leaves_one_alert(home: Path, repository: Path) -> None:
-    killed = subprocess.run(
+@pytest.fixture
+def killed(home: Path, repository: Path) -> Path:
+    """The home of a night whose process was killed."""
+    ended = subprocess.run(
         [sys.executable, "-c", KILLED, "night", DAY], cwd=repository, env=dict(os.environ), check=False
     )
-    assert killed.returncode == -9
+    assert ended.returncode == -9
     assert Findings(home).open() == []
+    return home
+
+
+def test_command_when_it_is_killed_then_whoever_looks_next_leaves_one_alert(killed: Path) -> None:
     deliver_outstanding()
     deliver_outstanding()
-    assert rules(home) == [("athena night", DAY, "CommandKilled")]
-    assert f"next:     athena night {DAY}" in Findings(home).open()[0].finding.details
-    assert len((home / "monitoring" / "alerts.jsonl").read_text().splitlines()) == 1
+    assert rules(killed) == [("athena night", DAY, "CommandKilled")]
+    assert f"next:     athena night {DAY}" in Findings(killed).open()[0].finding.details
+    assert len((killed / "monitoring" / "alerts.jsonl").read_text().splitlines()) == 1
     succeed(NIGHT, day=DAY)
-    assert rules(home) == []
+    assert rules(killed) == []
+
+
+def test_command_when_it_succeeds_after_it_was_killed_then_nothing_is_open_and_nobody_is_told(killed: Path) -> None:
+    succeed(NIGHT, day=DAY)
+    assert rules(killed) == []
+    assert not (killed / "monitoring" / "alerts.jsonl").exists()
+
+
+def test_command_when_another_one_was_killed_then_its_success_is_not_the_end_of_that(killed: Path) -> None:
+    succeed(NIGHT, day="2026-10-30")
+    assert rules(killed) == [("athena night", DAY, "CommandKilled")]
 
 
 def test_command_when_it_is_under_way_or_has_ended_then_it_is_not_taken_for_killed(home: Path) -> None:
