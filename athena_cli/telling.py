@@ -20,6 +20,7 @@ from athena_assets.sources.inspection import tables_of
 from athena_assets.wording import shell_word
 from athena_cli.again import is_the_same_again, line_after_refusal
 from athena_cli.changing import LOAD, LOOK, NIGHT, Arguments, ChangingCommand
+from athena_cli.clock import retailers_now
 from athena_cli.output import errors
 from athena_cli.sources import declared_source
 from resources.alert_sink import AlertSink
@@ -128,7 +129,9 @@ def knowledge_here(settings: Settings) -> Knowledge:
         from athena_assets.monitoring.automation import knowledge_of
 
         athena = build_athena(settings)
-        return knowledge_of(athena.definitions.resolve_asset_graph(), athena.retailer.source, settings)
+        source = athena.retailer.source
+        wall = retailers_now(source.timezone)
+        return knowledge_of(athena.definitions.resolve_asset_graph(), source, settings, wall=wall)
     except Exception as error:
         # Whatever is broken in the home, an alert that knows less is better than none.
         errors.print(f"warning: alerts do not know what is downstream: {error}", markup=False, soft_wrap=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,27 +15,23 @@ import typer
 from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.monitoring.alerting import Alert
 from athena_assets.monitoring.delivery import open_alerts
+from athena_assets.monitoring.explaining import Explainer
 from athena_assets.monitoring.grouping import REFUSALS
-from athena_assets.monitoring.records import records_of
 from athena_assets.monitoring.waiting import partition_named, waits_for
-from athena_assets.monitoring.why import Records, Why, excuse, explain
+from athena_assets.monitoring.why import Why, excuse
 from athena_cli.clock import retailers_now, utc_now
 from athena_cli.output import console, print_json
 from athena_cli.standing import PublicationOutdated, finding_of, standing_errors
 from athena_cli.telling import knowledge_here
 from athena_cli.workplace import Workplace, here
-from checks.overrides import Override, live
+from checks.overrides import Override
 from resources.findings import Finding, Findings, RecordedFinding
-from resources.settings import Settings
-from resources.warehouse import Warehouse
 from resources.watch import Watch
 
 if TYPE_CHECKING:
     from checks.needs import GatePlan
 
 SECONDS_BETWEEN_LOOKS = 5.0
-LOCK_WAIT_SECONDS = 0.5
-"""A screen is worth more now without rows than later with them."""
 
 
 def why(
@@ -72,12 +69,13 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
     Watch(settings.home).note_killed(datetime.now(UTC))
     findings = [each.finding for each in Findings(settings.home).open()]
     known = knowledge_here(settings)
-    lifted = _overrides(settings)
+    explainer = Explainer(settings, wall=retailers_now(workplace.source.timezone), at=utc_now())
     if asset is not None:
         partition = partition_named(_plan_with(workplace, asset), asset, partition)
         chosen = [each for each in findings if _is_asked(each, asset, partition)]
     else:
-        chosen = _gravest(open_alerts(settings.home, known, at=datetime.now(UTC)), lifted)
+        alerts = open_alerts(settings.home, replace(known, explain=lambda _: []), at=datetime.now(UTC))
+        chosen = _gravest(alerts, explainer.lifted)
         if chosen and all(each.rule in REFUSALS for each in chosen):
             # Nothing is wrong with what was refused: it waits for something that nobody has been told of.
             asset, partition = chosen[0].asset, chosen[0].partition
@@ -85,7 +83,7 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
     if all(each.rule in REFUSALS or each.severity == "WARN" for each in chosen) and (
         standing := _standing(workplace, asset)
     ):
-        return explain(_records(workplace), standing)
+        return explainer.explain(standing)
     if asset is not None and (not chosen or any(each.rule in REFUSALS for each in chosen)):
         with workplace.warehouse.read() as connection:
             plan = _plan_with(workplace, asset)
@@ -94,15 +92,7 @@ def look(workplace: Workplace, asset: str | None, partition: str | None) -> Why 
             asked, chosen = (asset, meant), causes
     if not chosen:
         return None
-    chosen = sorted(
-        chosen, key=lambda each: (excuse(each, lifted) is not None, each.severity != "ERROR", each.kind != "check")
-    )
-    return explain(_records(workplace), chosen, lifted=lifted, asked=asked)
-
-
-def _records(workplace: Workplace) -> Records:
-    settings = workplace.settings
-    return records_of(settings, retailers_now(workplace.source.timezone), lambda: _reading(settings))
+    return explainer.explain(chosen, asked)
 
 
 def _standing(workplace: Workplace, asset: str | None) -> list[Finding]:
@@ -117,19 +107,6 @@ def _standing(workplace: Workplace, asset: str | None) -> list[Finding]:
             if asset in (None, table) or not isinstance(error, PublicationOutdated)
         ][:1]
     return []
-
-
-def _reading(settings: Settings) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    return Warehouse.of(settings).model_copy(update={"lock_wait_seconds": LOCK_WAIT_SECONDS}).read()
-
-
-def _overrides(settings: Settings) -> list[Override]:
-    """The overrides that hold now; none where the warehouse cannot be read, of which the screen says so itself."""
-    try:
-        with _reading(settings) as connection:
-            return live(connection, at=utc_now())
-    except (AthenaError, duckdb.Error):
-        return []
 
 
 def _gravest(alerts: Sequence[Alert], lifted: Sequence[Override]) -> list[Finding]:

@@ -17,7 +17,7 @@ import duckdb
 
 from athena_assets.errors import AthenaError
 from athena_assets.monitoring.records import records_of
-from athena_assets.monitoring.why import explain
+from athena_assets.monitoring.why import Why, explain
 from athena_assets.sources.aliases import source_of_home
 from checks import overrides, verdicts
 from checks.contract import Contract, Severity
@@ -129,19 +129,26 @@ def _observe(
         if outcome.reached
     ]
     home = home_of(context)
-    screens = _screens(home, connection, found, lifted, now) if found else {}
-    told = [replace(each, details=screens.get(each.partition, "")) for each in found]
+    whys = _explained(home, connection, found, lifted, now) if found else {}
+    told = [replace(each, details=whys[each.partition].found() if whys else "") for each in found]
     Findings(home).observe(told, looked_at=looked_at, at=now)
-    return screens
+    return {partition: _screen(each) for partition, each in whys.items()}
 
 
-def _screens(
+def _screen(why: Why) -> str:
+    """What the UI shows for good. What only warns does not stop its night: what mends it changes when that is up."""
+    if any(each.severity == "ERROR" for each in why.findings):
+        return why.screen()
+    return f"{why.found()}\nathena why {why.where} says what mends it"
+
+
+def _explained(
     home: Path,
     connection: duckdb.DuckDBPyConnection,
     found: Sequence[Finding],
     lifted: Sequence[overrides.Override],
     now: datetime,
-) -> dict[str, str]:
+) -> dict[str, Why]:
     """By partition, all that is known of its faults; nothing where the home's own records cannot be read."""
     try:
         settings = load_settings().model_copy(update={"home": home})
@@ -153,7 +160,7 @@ def _screens(
         return {}
     gravest = sorted(found, key=lambda each: each.severity != "ERROR")
     return {
-        partition: explain(records, [each for each in gravest if each.partition == partition], lifted=lifted).screen()
+        partition: explain(records, [each for each in gravest if each.partition == partition], lifted=lifted)
         for partition in dict.fromkeys(each.partition for each in found)
     }
 

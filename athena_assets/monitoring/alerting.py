@@ -14,6 +14,7 @@ from athena_assets.impact import Impact
 from athena_assets.lifecycle.model_spec import model_names
 from athena_assets.monitoring.grouping import DownstreamOf, Group, IsMonthly, arrange, causes_of, group_findings
 from athena_assets.monitoring.runbooks import kind_of, runbook_of
+from athena_assets.monitoring.why import Why
 from resources.alert_book import Claim, RecordedAlert
 from resources.findings import Finding, RecordedFinding
 
@@ -33,6 +34,10 @@ def _unknown_impact(asset: str) -> Impact | None:
     return None
 
 
+def _no_screens(findings: Sequence[Finding]) -> list[Why]:
+    return []
+
+
 def _why(finding: Finding) -> str:
     return " ".join(
         ["athena why", *([] if finding.asset.startswith("athena ") else [finding.asset]), finding.partition]
@@ -49,6 +54,8 @@ class Knowledge:
     """What depends on an asset; None where that is not known."""
     mend: Callable[[Finding], str] = _why
     """The command that mends a finding, or that says what does."""
+    explain: Callable[[Sequence[Finding]], list[Why]] = _no_screens
+    """What `athena why` says of each place of some findings, the gravest first; nothing where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +79,16 @@ class Alert:
     """What is downstream, by sort: models, tables, published files, and their owners."""
     runbook: str
     mend: str
+    screens: tuple[str, ...]
+    """What `athena why` says now of what the checks refused; where it cannot say, what they said then."""
 
     @property
     def text(self) -> str:
         """Everything, for a person."""
-        screens = [each.finding.details for each in self.roots if each.finding.kind == "check" and each.finding.details]
-        if screens:
-            # What `athena why` said when it happened: rows, delivery, readers and the mending command are in it.
+        if self.screens:
             beside = [*_listed("what followed", self.consequences), *_listed("warnings beside it", self.warnings)]
             taken = [f"taken by: {self.acknowledged_by}"] if self.acknowledged_by else []
-            return "\n".join([*dict.fromkeys(screens), *beside, *taken])
+            return "\n".join([*self.screens, *beside, *taken])
         lines = [*_listed("what", self.roots), *_listed("what followed", self.consequences)]
         lines += _listed("warnings beside it", self.warnings)
         facts = {
@@ -132,6 +139,7 @@ def describe(recorded: RecordedAlert, knowledge: Knowledge) -> Alert:
     # A step's or a command's error names no owner; the table that it concerns has one.
     owners = [each.finding.owner for each in group.roots] + [impact.tables[0].owner for impact in impacts]
     more = len(group.roots) - 1
+    said = [] if recorded.resolved_at else _said_of(group.roots, knowledge)
     return Alert(
         id=recorded.id,
         key=recorded.key,
@@ -147,8 +155,21 @@ def describe(recorded: RecordedAlert, knowledge: Knowledge) -> Alert:
         owners=_unique(owners),
         affected=_affected(impacts),
         runbook=runbook_of(kind),
-        mend=_mending(first, knowledge),
+        mend=said[0].mend if said else _mending(first, knowledge),
+        screens=_unique([each.screen() for each in said if each.findings[0].kind == "check"] or _kept(group.roots)),
     )
+
+
+def _said_of(roots: Sequence[RecordedFinding], knowledge: Knowledge) -> list[Why]:
+    try:
+        return knowledge.explain([each.finding for each in roots])
+    except (AthenaError, OSError):
+        # A record that cannot be read may be the very fault that is to be told.
+        return []
+
+
+def _kept(roots: Sequence[RecordedFinding]) -> list[str]:
+    return [each.finding.details for each in roots if each.finding.kind == "check"]
 
 
 def _mending(finding: Finding, knowledge: Knowledge) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
@@ -10,6 +11,7 @@ from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact, ImpactGraph, impact_graph
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import deliver
+from athena_assets.monitoring.explaining import Explainer
 from athena_assets.monitoring.mending import mender_of
 from athena_assets.sources.source import Source
 from resources.alert_sink import AlertSink
@@ -36,8 +38,11 @@ def build_alert_sensor(settings: Settings, source: Source) -> dg.SensorDefinitio
     return alerts
 
 
-def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings) -> Knowledge:
-    """What is known about the assets of a home's findings: what runs after them, and what depends on their columns."""
+def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings, *, wall: datetime) -> Knowledge:
+    """What is known about the assets of a home's findings: what runs after them, what depends on them, what mends them.
+
+    wall: now, on the retailer's wall.
+    """
 
     @cache
     def downstream_of(asset: str) -> frozenset[str]:
@@ -62,6 +67,7 @@ def knowledge_of(graph: BaseAssetGraph, source: Source, settings: Settings) -> K
         downstream_of=lambda asset: set(downstream_of(asset)),
         impact_of=impact_of,
         mend=lambda finding: mender_of(settings.home, source.name).command(finding),
+        explain=Explainer(settings, wall=wall, at=datetime.now(UTC).replace(tzinfo=None)).explain_each,
     )
 
 
@@ -69,12 +75,14 @@ def _look(context: dg.SensorEvaluationContext, settings: Settings, source: Sourc
     if not Outbox(settings.home).exists():
         return "nothing has ever been wrong in this home"
     repository, now = context.repository_def, datetime.now(UTC)
+    wall = now.astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None)
+    knowledge = knowledge_of(repository.asset_graph, source, settings, wall=wall) if repository else Knowledge()
     try:
         Watch(settings.home).note_killed(now)
         done = deliver(
             settings.home,
             AlertSink.of(settings, context.log.warning),
-            knowledge_of(repository.asset_graph, source, settings) if repository is not None else Knowledge(),
+            knowledge,
             remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
             at=now,
         )

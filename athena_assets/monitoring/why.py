@@ -68,6 +68,15 @@ def _wrapped(line: str) -> list[str]:
     return wrap(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
+def _facts(facts: Mapping[str, Sequence[str]]) -> list[str]:
+    lines = []
+    for name, said in facts.items():
+        # A command is copied as it stands; names of those affected may be read on several lines.
+        shown = said if name in ("next", "or") else [part for line in said for part in _wrapped(line)]
+        lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(shown)]
+    return lines
+
+
 def _cell(value: object) -> str:
     text = "NULL" if value is None else one_line(str(value))
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
@@ -103,38 +112,46 @@ class Why:
         return f"{self.asset} {self.partition}".strip()
 
     def screen(self) -> str:
-        """One screen for a person; the alert and the check's description say the same."""
+        """One screen for a person; the alert says the same."""
+        asked = [f"{self.asked} waits for {self.where}"] if self.asked else []
+        return "\n".join([*asked, *self._seen(), *self._around()])
+
+    def found(self) -> str:
+        """What the checks found and who brought it: true for as long as the rows stay."""
         refused = any(each.severity == "ERROR" for each in self.findings)
         state = "is refused" if refused else "is passed on with a warning"
         if all(each.check == DOCTOR for each in self.findings):
             state = "is not as it should be"
         if self.let_through:
             state = "failed its checks and is let through"
-        lines = [f"{self.asked} waits for {self.where}"] if self.asked else []
-        lines.append(f"{self.where} {state}")
+        lines = [f"{self.where} {state}"]
         for finding in self.findings[:MOST_RULES]:
             lines.append(f"  {finding.check}: {finding.summary if finding.kind == 'check' else finding.details}")
         if len(self.findings) > MOST_RULES:
             lines.append(f"  and {len(self.findings) - MOST_RULES} more rules")
         for offending in self.offending[:2]:
             lines += [f"  rows that offend {offending.rule}:", *(f"    {line}" for line in offending.lines())]
-        if self.unread:
-            lines.append(f"  the rows could not be read: {self.unread}")
-        # The UI shows the first lines: what mends it stands before whom it hits.
-        facts = {
-            "delivery": [self._delivered()] if self.delivery else [],
-            "override": list(self.lifted),
-            "next": [self.mend],
-            "or": [self._override()] if self._can_be_overridden else [],
-            "published": [self._up(each) for each in self.published],
-            "runbook": [self.runbook],
-            "affected": self.impact.lines() if self.impact else [],
-        }
-        for name, said in facts.items():
-            # A command is copied as it stands; names of those affected may be read on several lines.
-            shown = said if name in ("next", "or") else [part for line in said for part in _wrapped(line)]
-            lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(shown)]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_facts({"delivery": [self._delivered()] if self.delivery else []})])
+
+    def _seen(self) -> list[str]:
+        """What was found, of now; where the rows cannot be read, of when they were checked."""
+        if not self.unread:
+            return [self.found()]
+        kept = self.findings[0].details if self.findings[0].kind == "check" else ""
+        return [kept or self.found(), f"  the rows could not be read: {self.unread}"]
+
+    def _around(self) -> list[str]:
+        # What mends it stands before whom it hits.
+        return _facts(
+            {
+                "override": list(self.lifted),
+                "next": [self.mend],
+                "or": [self._override()] if self._can_be_overridden else [],
+                "published": [self._up(each) for each in self.published],
+                "runbook": [self.runbook],
+                "affected": self.impact.lines() if self.impact else [],
+            }
+        )
 
     def _up(self, status: Status) -> str:
         if status.night is None:
@@ -218,7 +235,7 @@ def explain(
                 offending = tuple(_offending(connection, own, findings, first.partition or None))
         except (AthenaError, duckdb.Error) as error:
             unread = str(error).splitlines()[0]
-    delivery = _brought(records.mender, first, offending)
+    delivery = (_named_by(records.mender, first) if unread else None) or _brought(records.mender, first, offending)
     mend = records.mender.command(first, delivery)
     blocking = sorted((each for each in findings if each.severity == "ERROR"), key=lambda each: each.check)
     excuses = [excuse(each, lifted) for each in blocking]
@@ -267,6 +284,11 @@ def _offending(
         if rows:
             found.append(Offending(rule.id, tuple(names), tuple(rows)))
     return found
+
+
+def _named_by(mender: Mender, finding: Finding) -> Delivery | None:
+    """The delivery that the check has found: it has read the rows."""
+    return next((each for each in mender.deliveries if each.delivery_id in finding.details), None)
 
 
 def _brought(mender: Mender, finding: Finding, offending: Sequence[Offending]) -> Delivery | None:

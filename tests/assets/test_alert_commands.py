@@ -82,6 +82,26 @@ def test_night_when_checks_stop_it_then_one_alert_names_the_cause_and_its_end_is
     assert json.loads(athena(home, "alerts", "--json").out) == []
 
 
+def test_night_when_it_warns_and_is_published_then_the_alert_tells_what_why_tells_and_names_it_as_published(
+    athena: Command, retail_shop: Shop
+) -> None:
+    home, file, night = retail_shop.home, retail_shop.night_file("2011-10-29"), "2011-10-29"
+    header, _, lines = file.read_text().partition("\n")
+    file.write_text(f"{header}\n{lines}{lines}")
+    assert athena(home, "load", "--night", night, file).code == 0
+    ran = athena(home, "night", night)
+    assert ran.code == 0, ran.err
+    why = json.loads(athena(home, "why", "--json").out)
+    assert why["next"].endswith(f"athena night {night} --current")
+    (told,) = messages(home)
+    assert (told["severity"], told["next"]) == ("WARN", why["next"])
+    screen = athena(home, "why").out.rstrip()
+    assert f"churn: night {night} stays up" in screen
+    said = [(home / "monitoring" / "alerts.log").read_text(), athena(home, "alerts").out]
+    hours = re.compile(r"\d+ d \d+ h old")
+    assert [hours.sub("", screen) in hours.sub("", text) for text in said] == [True, True]
+
+
 @pytest.mark.parametrize(
     "arguments", [("night", "2031-01-01"), ("night", "yesterday"), ("train", "--month", "1999-01")]
 )

@@ -49,6 +49,8 @@ def test_night_when_a_fault_strikes_then_it_is_caught_told_once_and_mended_by_th
         assert seen.caught_by == fault.caught_by
         assert len(seen.told) == 1, seen.told
         assert len(seen.alerts) == 1, [alert["title"] for alert in seen.alerts]
+        # What was refused for something else says where to ask; whatever mends is the same line everywhere.
+        assert seen.alerts[0]["next"] == seen.command or seen.alerts[0]["next"].startswith("athena why ")
         if fault.blocks:
             assert seen.spoiled == seen.before
         assert (seen.code != 0) == fault.stops, seen.said
