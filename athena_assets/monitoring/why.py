@@ -20,10 +20,12 @@ from athena_assets.monitoring.runbooks import is_of_gap, kind_of, runbook_of
 from athena_assets.predictions.status import Status
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.wording import one_line
+from checks.changed_rules import are_changed
 from checks.compiler import compile_rules
 from checks.contract import Contract
 from checks.evaluation import offending_rows
 from checks.overrides import Override, covering
+from checks.rules import Rule
 from resources.findings import Finding
 
 MOST_ROWS = 5
@@ -31,6 +33,10 @@ MOST_RULES = 6
 MOST_COLUMNS = 8
 WIDEST = 24
 WIDTH = 110
+CHANGED = (
+    "changed since these rows passed: revert the contract and run athena check --outdated,"
+    " or keep it and override what it refuses"
+)
 
 DOCTOR = "athena doctor"
 """`check` of what a look at the home has found."""
@@ -103,6 +109,8 @@ class Why:
     lifted: tuple[str, ...] = ()
     """The live overrides of the failed checks, in words; with one for each of them, readers are let through."""
     let_through: bool = False
+    changed: bool = False
+    """Whether the rules changed since these very rows passed."""
     unread: str = ""
     """Why rows and verdicts could not be read, if they could not."""
 
@@ -125,6 +133,8 @@ class Why:
         if self.let_through:
             state = "failed its checks and is let through"
         lines = [f"{self.where} {state}"]
+        if self.changed:
+            lines.append(f"  the rules of {self.asset.removesuffix('_history')} {CHANGED}")
         for finding in self.findings[:MOST_RULES]:
             lines.append(f"  {finding.check}: {finding.summary if finding.kind == 'check' else finding.details}")
         if len(self.findings) > MOST_RULES:
@@ -193,6 +203,7 @@ class Why:
             "let_through": self.let_through,
             "runbook": self.runbook,
             "next": self.mend,
+            "rules_changed": self.changed,
             "unread": self.unread,
         }
 
@@ -227,16 +238,20 @@ def explain(
     findings = tuple(each for each in roots if (each.asset, each.partition) == (first.asset, first.partition))
     contract = records.contracts.get(first.asset) or records.contracts.get(first.asset.removesuffix("_history"))
     offending: tuple[Offending, ...] = ()
-    unread = ""
+    changed, unread = False, ""
     if contract is not None and first.kind == "check":
         own = contract.twin() if first.asset.endswith("_history") else contract
         try:
             with records.reading() as connection:
-                offending = tuple(_offending(connection, own, findings, first.partition or None))
+                rules = {rule.id: rule for rule in compile_rules(own, minimum_rows=1)}
+                offending = tuple(_offending(connection, own, rules, findings, first.partition or None))
+                changed = _is_by_other_rules(connection, rules, findings)
         except (AthenaError, duckdb.Error) as error:
-            unread = str(error).splitlines()[0]
-    delivery = (_named_by(records.mender, first) if unread else None) or _brought(records.mender, first, offending)
-    mend = records.mender.command(first, delivery)
+            changed, unread = CHANGED in first.details, str(error).splitlines()[0]
+    delivery = None
+    if not changed:
+        delivery = (_named_by(records.mender, first) if unread else None) or _brought(records.mender, first, offending)
+    mend = "athena contracts diff" if changed else records.mender.command(first, delivery)
     blocking = sorted((each for each in findings if each.severity == "ERROR"), key=lambda each: each.check)
     excuses = [excuse(each, lifted) for each in blocking]
     return Why(
@@ -250,9 +265,10 @@ def explain(
         published=records.published,
         now=records.now,
         runbook=runbook_of(kind_of(first)),
-        mend=records.mender.then(mend, *asked) if asked else mend,
+        mend=records.mender.then(mend, *asked) if asked and not changed else mend,
         lifted=tuple(dict.fromkeys(one.sentence() for one in excuses if one)),
         let_through=bool(excuses) and all(excuses),
+        changed=changed,
         unread=unread,
     )
 
@@ -271,10 +287,23 @@ def _columns(contract: Contract | None, findings: Sequence[Finding]) -> list[str
     return sorted(set(named)) if named and known.issuperset(named) else None
 
 
+def _is_by_other_rules(
+    connection: duckdb.DuckDBPyConnection, rules: Mapping[str, Rule], findings: Sequence[Finding]
+) -> bool:
+    """Whether all that is as grave as the first finding failed by rules that were others when the rows passed."""
+    first = findings[0]
+    named = {each.rule for each in findings if each.severity == first.severity and each.kind == "check"}
+    known = [rules[name] for name in named if name in rules]
+    return len(known) == len(named) and are_changed(connection, first.asset, first.partition, known)
+
+
 def _offending(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, findings: Sequence[Finding], partition: str | None
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rules: Mapping[str, Rule],
+    findings: Sequence[Finding],
+    partition: str | None,
 ) -> list[Offending]:
-    rules = {rule.id: rule for rule in compile_rules(contract, minimum_rows=1)}
     found = []
     for finding in findings[:MOST_RULES]:
         rule = rules.get(finding.rule)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import pytest
 
 from athena_cli.why import look
 from athena_cli.workplace import Workplace
+from checks import contract
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -180,3 +183,45 @@ def test_why_when_a_night_was_killed_then_it_is_the_first_to_see_it(
     answer = athena(retail_shop.home, "why")
     assert answer.code == 1
     assert f"athena night {NIGHT} was killed" in answer.out
+
+
+@pytest.fixture
+def tightened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """From now on the contract of orders allows no order above one pound."""
+    folder = shutil.copytree(contract.CONTRACTS, tmp_path / "contracts")
+    path = folder / "orders.orders.odcs.yaml"
+    text = path.read_text()
+    assert text.count("maximum: 1000000\n") == 1
+    path.write_text(text.replace("maximum: 1000000\n", "maximum: 1\n"))
+    monkeypatch.setattr(contract, "CONTRACTS", folder)
+    contract.load_contract.cache_clear()
+    yield
+    contract.load_contract.cache_clear()
+
+
+def test_why_when_the_contract_was_tightened_then_it_names_the_change_and_not_the_supplier(
+    athena: Command, retail_shop: Shop, tightened: None
+) -> None:
+    checked = athena(retail_shop.home, "check", "--outdated")
+    assert checked.code == 1, checked.out
+    told = json.loads(athena(retail_shop.home, "why", "--json").out)
+    assert (told["rules_changed"], told["delivery"]) == (True, None)
+    assert told["asset"] in (ORDERS, f"{ORDERS}_history")
+    assert told["next"] == "athena contracts diff"
+    screen = athena(retail_shop.home, "why").out
+    assert f"the rules of {ORDERS} changed since these rows passed" in screen
+    assert f"athena override grant {ORDERS}" in screen
+    assert "--replaces" not in screen
+    alerts = json.loads(athena(retail_shop.home, "alerts", "--json").out)
+    assert {each["next"] for each in alerts if each["severity"] == "ERROR"} == {told["next"]}
+
+
+def test_why_when_rows_are_refused_by_the_rules_that_they_once_passed_then_the_rows_are_at_fault(
+    athena: Command, retail_shop: Shop
+) -> None:
+    with duckdb.connect(str(retail_shop.home / "warehouse.duckdb")) as connection:
+        connection.execute("UPDATE orders.orders SET total_order_amount = 2000000 WHERE night = '2011-10-28'")
+    assert athena(retail_shop.home, "check", ORDERS, "2011-10-28").code == 1
+    told = json.loads(athena(retail_shop.home, "why", ORDERS, "2011-10-28", "--json").out)
+    assert not told["rules_changed"]
+    assert "--replaces" in told["next"]
