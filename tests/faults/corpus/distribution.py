@@ -19,12 +19,15 @@ ONLINE = "SELECT * REPLACE (CASE channel WHEN 'web' THEN 'online' ELSE channel E
 
 
 def _come_again(table: str, changes: str) -> Callable[[Path], None]:
-    """The rows of the history's register come again beside tonight's, with some values changed."""
+    """The history's register comes again beside tonight's rows, each entry as last known, with some values changed."""
 
     def spoil(folder: Path) -> None:
         history = folder.parent / "history" / f"{table}.parquet"
         changed = f"{changes}, (SELECT max(known_at) FROM orders) AS known_at"
-        query = f"SELECT * FROM delivered UNION ALL BY NAME SELECT * REPLACE ({changed}) FROM '{history}'"
+        last = f"FROM '{history}' QUALIFY row_number() OVER (PARTITION BY {table[:-1]}_id ORDER BY known_at DESC) = 1"
+        others = f"{table[:-1]}_id NOT IN (SELECT {table[:-1]}_id FROM delivered)"
+        register = f"SELECT * REPLACE ({changed}) FROM (SELECT * {last}) WHERE {others}"
+        query = f"SELECT * FROM delivered UNION ALL BY NAME {register}"
         rewritten(**{table: query})(folder)
 
     return spoil
