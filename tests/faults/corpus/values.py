@@ -135,7 +135,7 @@ FAULTS = (
         "raw",
         "every price is 9.99",
         "lines",
-        ("orders.order_lines: price.top_share",),
+        ("orders.order_lines: price.level", "orders.order_lines: price.top_share"),
         spoil=rewritten(order_lines="SELECT * REPLACE ('9.99' AS Price) FROM delivered"),
     ),
     Fault(
@@ -170,7 +170,7 @@ FAULTS = (
         "tables",
         ("orders.quarantine: reason.value",),
         spoil=rewritten(
-            service_contacts="SELECT * REPLACE (CASE WHEN topic = 'quality' THEN 'quality_v2' ELSE topic END AS topic)"
+            service_contacts="SELECT * REPLACE (CASE topic WHEN 'question' THEN topic ELSE topic || '_v2' END AS topic)"
             " FROM delivered"
         ),
         stops=False,
