@@ -10,6 +10,7 @@ import duckdb
 
 from athena_assets.errors import AthenaError
 from athena_assets.nights import Night
+from athena_assets.sql import has_table
 
 SOURCE_SNAPSHOT = "source_snapshot"
 FEATURE_SET = "feature_set"
@@ -50,7 +51,7 @@ def pins_of_run(
     Pins bind what was published; a night that never got that far is opened anew. Raises `PinMismatch` for a published
     night whose orders are others today.
     """
-    pinned = read_pins(connection, night, missing_ok=True) if _exists(connection, "ops", "night_pins") else {}
+    pinned = read_pins(connection, night, missing_ok=True) if has_table(connection, "ops.night_pins") else {}
     use_current = use_current or not all(was_published(connection, model, night) for model in models)
     if pinned and not use_current:
         # A delivery that came since and reaches back would give the night other orders under its old name.
@@ -76,7 +77,7 @@ def read_pins(connection: duckdb.DuckDBPyConnection, night: Night, *, missing_ok
 
 def pinned_snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[Night, str]]:
     """The source snapshot of every night that has been opened."""
-    if not _exists(connection, "ops", "night_pins"):
+    if not has_table(connection, "ops.night_pins"):
         return []
     rows = connection.execute(
         "SELECT night, version FROM ops.night_pins WHERE subject = $subject", {"subject": SOURCE_SNAPSHOT}
@@ -86,22 +87,12 @@ def pinned_snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[Night,
 
 def was_published(connection: duckdb.DuckDBPyConnection, model: str, night: Night) -> bool:
     """Whether the model's predictions of the night have been published."""
-    if not _exists(connection, "predictions", model):
+    if not has_table(connection, f"predictions.{model}"):
         return False
     ((rows,),) = connection.execute(
         f"SELECT count(*) FROM predictions.{model} WHERE night = $night", {"night": night.day}
     ).fetchall()
     return bool(rows)
-
-
-def _exists(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether a table has been made; asking for what is not there would end the caller's transaction."""
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = $schema AND table_name = $table",
-            {"schema": schema, "table": table},
-        ).fetchall()
-    )
 
 
 def refuse_other_deliveries(

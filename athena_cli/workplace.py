@@ -20,6 +20,7 @@ from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source
+from athena_assets.sql import has_table
 from resources.home import HomeRecord, need_home
 from resources.settings import Settings, load_settings
 from resources.warehouse import Warehouse
@@ -96,9 +97,7 @@ class Workplace:
     def orders(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse, read-only, once orders are in it; raises `NothingCleaned`, `WarehouseMissing`."""
         with self.warehouse.read() as connection:
-            if not connection.execute(
-                "SELECT 1 FROM information_schema.tables WHERE table_schema = 'orders' AND table_name = 'all_orders'"
-            ).fetchall():
+            if not has_table(connection, "orders.all_orders"):
                 raise NothingCleaned(
                     "no order has been landed and cleaned in this home yet",
                     expected="the view orders.all_orders",

@@ -1,11 +1,12 @@
 """Evaluates a contract on one partition: one scan of the table, and its own earlier figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from athena_assets.errors import AthenaError
+from athena_assets.sql import columns_of, parameters_used
 from checks.compiler import aggregate_sql, compile_rules
 from checks.contract import Contract
 from checks.past import past_figures
@@ -51,7 +52,9 @@ def check_table(
     rules = compile_rules(contract, minimum_rows=minimum_rows)
     where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
     sql = aggregate_sql(contract.address, rules, where)
-    ((rows, *values),) = connection.execute(sql, _used(sql, {"partition": partition, "is_open": is_open})).fetchall()
+    ((rows, *values),) = connection.execute(
+        sql, parameters_used(sql, {"partition": partition, "is_open": is_open})
+    ).fetchall()
     past = past_figures(connection, contract, rules, before=partition) if partition is not None else {}
     found = (judge(rule, value, int(rows), past.get(rule.id, ())) for rule, value in zip(rules, values, strict=True))
     return TableResult(contract, int(rows), (schema, *found))
@@ -76,23 +79,13 @@ def offending_rows(
     where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
     order = ", ".join(f'"{name}"' for name in contract.keys) or "1"
     sql = f"SELECT * FROM {contract.address} WHERE {where} {offends} ORDER BY {order} LIMIT {most}"
-    result = connection.execute(sql, _used(sql, {"partition": partition}))
+    result = connection.execute(sql, parameters_used(sql, {"partition": partition}))
     names = [column[0] for column in result.description or []]
     return names, result.fetchall()
 
 
-def _used(sql: str, values: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that occur in the text: DuckDB refuses one that does not."""
-    return {name: value for name, value in values.items() if f"${name}" in sql}
-
-
 def _check_schema(connection: duckdb.DuckDBPyConnection, contract: Contract) -> RuleResult:
-    columns = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns()"
-        " WHERE schema_name = $schema AND table_name = $table AND database_name = current_database()",
-        {"schema": contract.schema, "table": contract.table},
-    )
-    actual = dict(columns.fetchall())
+    actual = columns_of(connection, contract.address)
     if not actual:
         raise MissingTable(
             f"table {contract.address} is not in the warehouse",

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 import duckdb
 
+from athena_assets.sql import has_table
 from checks.compiler import aggregate_sql
 from checks.contract import Band, Contract
 from checks.rules import Past, Rule
@@ -42,7 +43,7 @@ def past_figures(
     found = _Figures(bands, night)
     for rule, partition, figure, rows, told in _recorded(connection, contract, banded, night):
         found.add(rule, date.fromisoformat(partition), Past(float(figure), int(rows), told=bool(told)))
-    if contract.history and _exists(connection, contract.twin().address):
+    if contract.history and has_table(connection, contract.twin().address):
         for since, until, wanted in found.stretches_missing():
             usable = [rule for rule in rules if rule.id in wanted and "$partition" not in rule.expression]
             _add_bulk(connection, contract, usable, since, until, found)
@@ -103,7 +104,7 @@ def _week_before(night: date) -> tuple[date, date]:
 def _recorded(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], night: date
 ) -> list[tuple[str, str, float, int, bool]]:
-    if not _exists(connection, HISTORY):
+    if not has_table(connection, HISTORY):
         return []
     figure_hash = "figure_hash" if has_figure_hashes(connection) else "CAST(NULL AS VARCHAR)"
     return connection.execute(
@@ -160,14 +161,3 @@ def _add_bulk(
         for rule, figure in zip(rules, figures, strict=True):
             if figure is not None:
                 found.add(rule.id, day, Past(float(figure), int(rows)))
-
-
-def _exists(connection: duckdb.DuckDBPyConnection, address: str) -> bool:
-    schema, _, table = address.partition(".")
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE schema_name = $schema AND table_name = $table"
-            " AND database_name = current_database()",
-            {"schema": schema, "table": table},
-        ).fetchall()
-    )

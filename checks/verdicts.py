@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from athena_assets.errors import AthenaError
+from athena_assets.sql import columns_of, has_table
 from checks.contract import Contract, Severity
 from checks.rules import RuleResult, Status
 
@@ -117,6 +118,10 @@ class Evaluation:
         )
 
 
+_KEPT = ("check", "rule", "severity", "status", "figure", "low", "high", "found", "allowed", "figure_hash")
+"""What the history keeps of an evaluation under its own name."""
+
+
 @cache
 def _ddl() -> str:
     return (Path(__file__).parent / "sql" / "gate.sql").read_text(encoding="utf-8")
@@ -124,38 +129,27 @@ def _ddl() -> str:
 
 def ensure_gate(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the gate's tables where there are none, and what this version has added to them."""
-    if not (has_figure_hashes(connection) and _has_column(connection, "gate", "materialisation", "sources")):
+    if not (has_figure_hashes(connection) and _says_sources(connection)):
         connection.execute(_ddl())
 
 
 def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the warehouse has the gate's tables."""
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'monitoring' AND table_name = 'check_history'"
-            " AND database_name = current_database()"
-        ).fetchall()
-    )
+    return has_table(connection, "monitoring.check_history")
 
 
 def has_figure_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the history says by which SQL its figures were computed; one of an earlier version does not."""
-    return _has_column(connection, "monitoring", "check_history", "figure_hash")
+    return "figure_hash" in columns_of(connection, "monitoring.check_history")
 
 
-def _has_column(connection: duckdb.DuckDBPyConnection, schema: str, table: str, column: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM duckdb_columns() WHERE schema_name = $schema AND table_name = $table"
-            " AND column_name = $column AND database_name = current_database()",
-            {"schema": schema, "table": table, "column": column},
-        ).fetchall()
-    )
+def _says_sources(connection: duckdb.DuckDBPyConnection) -> bool:
+    return "sources" in columns_of(connection, "gate.materialisation")
 
 
 def sources_of(connection: duckdb.DuckDBPyConnection, asset: str, partition: str) -> str | None:
     """The source snapshot that the write of a partition which stands has seen; None where its writer did not say."""
-    if not _has_column(connection, "gate", "materialisation", "sources"):
+    if not _says_sources(connection):
         return None
     rows = connection.execute(
         "SELECT sources FROM gate.materialisation WHERE asset = $asset AND partition = $partition",
@@ -284,21 +278,7 @@ def save(
         )
     if evaluations:
         ((last,),) = connection.execute("SELECT coalesce(max(evaluation), 0) FROM monitoring.check_history").fetchall()
-        columns = {
-            name: [getattr(each, name) for each in evaluations]
-            for name in (
-                "check",
-                "rule",
-                "severity",
-                "status",
-                "figure",
-                "low",
-                "high",
-                "found",
-                "allowed",
-                "figure_hash",
-            )
-        }
+        columns = {name: [getattr(each, name) for each in evaluations] for name in _KEPT}
         connection.execute(
             "INSERT INTO monitoring.check_history SELECT unnest($numbers), $at, $run, $asset, $partition,"
             " unnest($check), unnest($rule), unnest($severity), unnest($status), unnest(CAST($figure AS DOUBLE[])),"

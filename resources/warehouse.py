@@ -18,6 +18,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from athena_assets.errors import AthenaError
+from athena_assets.sql import parameters_used
 from resources.disk import disk_full, is_full
 from resources.settings import Settings
 
@@ -192,15 +193,13 @@ def replace_rows(
     `$name`; both `select` and `where` may use them.
     """
     values = dict(parameters or {})
-    connection.execute(f"DELETE FROM {table} WHERE {where}", _used(where, values))
-    connection.execute(f"INSERT INTO {table} BY NAME {select}", _used(select, values))
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", _used(where, values)).fetchall()
+    in_scope = parameters_used(where, values)
+    connection.execute(f"DELETE FROM {table} WHERE {where}", in_scope)
+    connection.execute(f"INSERT INTO {table} BY NAME {select}", parameters_used(select, values))
+    ((rows,),) = connection.execute(
+        f"SELECT count(*) FROM {table} WHERE {where}", parameters_used(where, values)
+    ).fetchall()
     return int(rows)
-
-
-def _used(sql: str, values: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that occur in the text: DuckDB refuses one that does not."""
-    return {name: value for name, value in values.items() if re.search(rf"\${name}\b", sql)}
 
 
 def exact(value: object) -> Decimal:

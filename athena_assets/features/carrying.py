@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from athena_assets.features.carried import CarriedTable
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.nights import Night
+from athena_assets.sql import columns_of
 from checks.verdicts import Writes
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def _store(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, night: 
             "earlier_cutoff": earlier.cutoff,
         }
     select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{text})"
-    if earlier is None and not _has_columns(connection, table):
+    columns = {"night", "customer_id", *(column.name for column in table.columns)}
+    if earlier is None and columns_of(connection, table.address).keys() != columns:
         connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {select}", times)
         connection.execute(f"DELETE FROM {BOOK} WHERE table_name = $table", {"table": table.base.table})
         return
@@ -91,13 +93,3 @@ def _store(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, night: 
         {"table": table.base.table, "before": before},
     )
     connection.execute(f"INSERT INTO {table.address} BY NAME {select}", times)
-
-
-def _has_columns(connection: "duckdb.DuckDBPyConnection", table: CarriedTable) -> bool:
-    """Whether the stored table has the columns of this feature set, in any order."""
-    schema, _, name = table.address.partition(".")
-    rows = connection.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = $schema AND table_name = $name",
-        {"schema": schema, "name": name},
-    ).fetchall()
-    return {str(row[0]) for row in rows} == {"night", "customer_id", *(column.name for column in table.columns)}

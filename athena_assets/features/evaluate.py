@@ -1,12 +1,12 @@
 """Runs a feature set's text: for a model's population, or for a few customers."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from athena_assets.errors import AthenaError
 from athena_assets.features.feature_set import GIVEN_CUSTOMERS, FeatureSet
+from athena_assets.sql import parameters_used
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,12 +33,7 @@ def evaluate(
     """
     parameters = {**feature_set.parameters(as_of, cutoff), **(population_parameters or {})}
     text = feature_set.sql(population_sql, restrict=restrict)
-    return connection.sql(text, params=used(text, parameters)).to_arrow_table()
-
-
-def used(text: str, parameters: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that occur in a text: DuckDB refuses others."""
-    return {name: value for name, value in parameters.items() if re.search(rf"\${name}\b", text)}
+    return connection.sql(text, params=parameters_used(text, parameters)).to_arrow_table()
 
 
 def evaluate_active(
@@ -46,7 +41,7 @@ def evaluate_active(
 ) -> "pa.Table":
     """The same for the active customers of a night, with one scan for population and features."""
     text = feature_set.night_sql()
-    return connection.sql(text, params=used(text, feature_set.parameters(as_of, cutoff))).to_arrow_table()
+    return connection.sql(text, params=parameters_used(text, feature_set.parameters(as_of, cutoff))).to_arrow_table()
 
 
 def evaluate_customers(

@@ -17,6 +17,7 @@ from athena_assets.orders.rules import Rule, RuleSet, rules_for
 from athena_assets.sources.parsing import quote_text
 from athena_assets.sources.source import Source
 from athena_assets.sources.tables import DATE, RAW_TABLES, TEXT
+from athena_assets.sql import parameters_used
 
 SQL = Path(__file__).parent / "sql"
 
@@ -75,7 +76,7 @@ class Scope:
 
     def parameters_of(self, sql: str) -> dict[str, Any]:
         """The parameters that the text uses."""
-        return {"night": self.night} if "$night" in sql else {}
+        return parameters_used(sql, {"night": self.night})
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from athena_assets.sources.files import ReadableFile, Shape, scan
 from athena_assets.sources.mapping import ColumnMapping, SourceMapping, TableMapping, load_mapping
 from athena_assets.sources.parsing import WHAT, as_read, constant, is_typed, parsed, quote_name, quote_text
 from athena_assets.sources.tables import BOOLEAN, MONEY, RAW_TABLES, TEXT, TIMESTAMP, RawColumn, RawTable
+from athena_assets.sql import parameters_used
 
 HERE = Path(__file__).parent
 KNOWN_AT = RawColumn("known_at", TIMESTAMP, required=True)
@@ -184,8 +185,7 @@ class Source:
             "first_night": delivered.first_night,
             "last_night": delivered.last_night,
         }
-        used = {name: value for name, value in parameters.items() if f"${name}" in sql}
-        return RawSelect(table, sql, used, found.undeclared)
+        return RawSelect(table, sql, parameters_used(sql, parameters), found.undeclared)
 
     def _knowledge(self, raw: RawTable, kind: DeliveryKind) -> tuple[str, str]:
         """SQL of `known_at` (over the judged columns) and of `night` (over `known_at`)."""

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.features.carrying import LONGEST_STEP_DAYS, bring_up_to_date
-from athena_assets.features.evaluate import evaluate_active, used
+from athena_assets.features.evaluate import evaluate_active
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.nights import Night
+from athena_assets.sql import parameters_used
 from checks.verdicts import Writes
 from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
 from tests.unit.feature_rows import Order, Retailer
@@ -68,7 +69,7 @@ def of_night(connection: duckdb.DuckDBPyConnection, features: FeatureSet, night:
     """The features by what is stored for the night."""
     text = features.night_sql(carried=True)
     parameters = {**features.parameters(night.as_of, night.cutoff), "night": night.day}
-    return connection.sql(text, params=used(text, parameters)).to_arrow_table()
+    return connection.sql(text, params=parameters_used(text, parameters)).to_arrow_table()
 
 
 def as_bits(table: pa.Table) -> list[dict[str, Any]]:

@@ -1,0 +1,40 @@
+"""What every text of SQL needs: the parameters that it uses, and which tables and columns are there."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import duckdb
+
+Value = TypeVar("Value")
+
+
+def parameters_used(sql: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The parameters, `$name`, that occur in the text: DuckDB refuses one that does not."""
+    return {name: value for name, value in values.items() if re.search(rf"\${name}\b", sql)}
+
+
+def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
+    """Whether a table or view, `schema.table`, is there; asking for one that is not ends a transaction."""
+    schema, _, table = address.partition(".")
+    of = "database_name = current_database() AND schema_name = $schema"
+    # information_schema goes through the columns of every table first.
+    return bool(
+        connection.execute(
+            f"SELECT 1 FROM duckdb_tables() WHERE {of} AND table_name = $table"
+            f" UNION ALL SELECT 1 FROM duckdb_views() WHERE {of} AND view_name = $table",
+            {"schema": schema, "table": table},
+        ).fetchall()
+    )
+
+
+def columns_of(connection: "duckdb.DuckDBPyConnection", address: str) -> dict[str, str]:
+    """The columns of a table and their types, in its order; none where it is not there."""
+    schema, _, table = address.partition(".")
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = $schema AND table_name = $table ORDER BY column_index",
+        {"schema": schema, "table": table},
+    ).fetchall()
+    return {str(name): str(kind) for name, kind in rows}

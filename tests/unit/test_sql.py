@@ -1,0 +1,34 @@
+"""What every text of SQL needs."""
+
+import duckdb
+import pytest
+
+from athena_assets.sql import columns_of, has_table, parameters_used
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    made = duckdb.connect()
+    made.execute("CREATE SCHEMA shop; CREATE TABLE shop.sales (b VARCHAR, a DECIMAL(18,4))")
+    made.execute("CREATE VIEW shop.all_sales AS FROM shop.sales; ATTACH ':memory:' AS other")
+    made.execute("CREATE SCHEMA other.shop; CREATE TABLE other.shop.elsewhere (a INTEGER)")
+    return made
+
+
+def test_parameters_when_a_name_begins_like_another_then_only_those_that_stand_there_are_used() -> None:
+    values = {"as": 1, "as_of": 2, "night": 3}
+    assert parameters_used("SELECT $as_of, $night", values) == {"as_of": 2, "night": 3}
+
+
+@pytest.mark.parametrize(
+    ("address", "is_there"), [("shop.sales", True), ("shop.all_sales", True), ("shop.elsewhere", False), ("x.y", False)]
+)
+def test_table_when_asked_for_then_it_is_one_of_this_database(
+    connection: duckdb.DuckDBPyConnection, address: str, is_there: bool
+) -> None:
+    assert has_table(connection, address) is is_there
+
+
+def test_columns_when_asked_for_then_they_come_in_order_with_their_types(connection: duckdb.DuckDBPyConnection) -> None:
+    assert list(columns_of(connection, "shop.sales").items()) == [("b", "VARCHAR"), ("a", "DECIMAL(18,4)")]
+    assert columns_of(connection, "shop.elsewhere") == {}
