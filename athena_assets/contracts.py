@@ -17,7 +17,8 @@ from athena_assets.predictions.prediction_contract import (
     published_contract,
 )
 from athena_assets.retailer import BOOKS, Retailer
-from checks.contract import Contract, contract_names, load_contract
+from checks.contract import Contract
+from checks.contract_files import contract_names, load_contract
 
 _OF_A_RETAILER = ("raw.", "orders.")
 _TEMPLATES = ("model.", CANDIDATE_TEMPLATE, PUBLISHED_TEMPLATE)

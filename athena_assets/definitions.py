@@ -33,7 +33,7 @@ from athena_assets.retailer import Retailer
 from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.assets import build_raw_history, build_raw_nights
 from athena_assets.sources.landing import Landing
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from checks.gate import Gate, Policy, gated
 from checks.needs import GatePlan, reads_up_to
 from checks.table_checks import build_table_checks

@@ -49,7 +49,6 @@ def alerts(
         errors.print(
             f"alert {missing.alert_id} has not arrived on {missing.channel} (attempts: {missing.failures}):"
             f" {missing.failure}",
-            markup=False,
             soft_wrap=True,
         )
 
@@ -61,7 +60,7 @@ def acknowledge(
 ) -> None:
     """Take an alert: no more reminders, though what is new about it is still sent."""
     taken = AlertBook(load_settings().home).acknowledge(alert, by, datetime.now(UTC))
-    console.print(f"alert {taken.id} ({taken.key}) is taken by {by}", markup=False)
+    console.print(f"alert {taken.id} ({taken.key}) is taken by {by}")
 
 
 @app.command("send")
@@ -72,17 +71,16 @@ def send() -> None:
     for each in failed:
         errors.print(
             f"alert {each.alert.id} did not arrive on {each.claim.channel}: {each.failure}",
-            markup=False,
             soft_wrap=True,
         )
-    console.print(f"{len(done) - len(failed)} messages sent, {len(failed)} failed", markup=False)
+    console.print(f"{len(done) - len(failed)} messages sent, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)
 
 
 def _show(alert: Alert) -> None:
-    console.print(f"{alert.severity} alert {alert.id}: {alert.title}", style="bold", markup=False, soft_wrap=True)
-    console.print(f"open since {_minute(alert.opened_at)}\n{alert.text}\n", markup=False, soft_wrap=True)
+    console.print(f"{alert.severity} alert {alert.id}: {alert.title}", style="bold", soft_wrap=True)
+    console.print(f"open since {_minute(alert.opened_at)}\n{alert.text}\n", soft_wrap=True)
 
 
 def _minute(moment: datetime | None) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from athena_assets.errors import AthenaError, InvalidArgument
+from athena_assets.monitoring.why import DOCTOR
 from athena_assets.nights import Night
 from athena_assets.sources.landing import Landing
 from athena_cli.replacing import replaced_delivery
@@ -12,9 +13,6 @@ from cost.period import Month
 from resources.settings import load_settings
 
 Arguments = Mapping[str, Any]
-
-LOOK = "athena doctor"
-"""The command that changes nothing and may find something."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def _checked(arguments: Arguments) -> str:
 RUN = ChangingCommand("athena run", mends=("athena night", "athena train"), mends_all=True)
 LOAD = ChangingCommand("athena load", _night_of_load)
 NIGHT = ChangingCommand(
-    "athena night", lambda arguments: Night.parse(arguments["day"]).key, mends=("athena load", LOOK)
+    "athena night", lambda arguments: Night.parse(arguments["day"]).key, mends=("athena load", DOCTOR)
 )
 TRAIN = ChangingCommand("athena train", _month_of_training)
 CHECK = ChangingCommand("athena check", _checked)

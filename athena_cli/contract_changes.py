@@ -10,8 +10,8 @@ from athena_assets.errors import InvalidArgument
 from athena_assets.impact import Impact, ImpactGraph, impact_graph
 from athena_assets.sources.source import source_named
 from athena_cli.output import console, print_json
-from checks.contract import CONTRACTS
 from checks.contract_diff import ContractDiff, changed_columns, diff_contracts
+from checks.contract_files import CONTRACTS
 from checks.contract_versions import base_revision, contracts_at
 from resources.settings import load_settings
 
@@ -36,7 +36,7 @@ def diff(
         if as_json:
             print_json({"compared_with": None, "contracts": []})
         else:
-            console.print("no earlier revision of the contracts is at hand: nothing to compare with", markup=False)
+            console.print("no earlier revision of the contracts is at hand: nothing to compare with")
         return
     diffs = diff_contracts(contracts_at(base), contracts_at(new or str(CONTRACTS)))
     reached = _downstream(diffs)
@@ -86,7 +86,7 @@ def _tell(base: str, diffs: tuple[ContractDiff, ...], reached: dict[str, list[Im
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def _as_json(diff: ContractDiff, impacts: list[Impact]) -> dict[str, Any]:

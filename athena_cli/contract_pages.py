@@ -12,7 +12,7 @@ from athena_assets.features.compiler import CONTEXT
 from athena_assets.features.feature_set import load_feature_set
 from athena_assets.lifecycle.model_spec import model_names
 from athena_cli.output import console
-from checks.contract import CONTRACTS
+from checks.contract_files import CONTRACTS
 from checks.contract_page import contract_page, index_page
 
 DOCS = CONTRACTS.parent.parent / "docs" / "contracts"
@@ -29,7 +29,7 @@ def pages(
             left.unlink()
     for name, text in made.items():
         replace_text(folder / name, text)
-    console.print(f"{len(made)} pages in {folder}", markup=False)
+    console.print(f"{len(made)} pages in {folder}")
 
 
 def contract_pages() -> dict[str, str]:

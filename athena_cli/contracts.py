@@ -10,7 +10,7 @@ from athena_cli import contract_changes, contract_pages
 from athena_cli.output import console, print_json, print_table
 from athena_cli.workplace import here
 from checks.compiler import compile_rules
-from checks.contract import contract_names, load_contract
+from checks.contract_files import contract_names, load_contract
 from resources.settings import load_settings
 
 app = typer.Typer(
@@ -67,7 +67,7 @@ def aliases(as_json: Annotated[bool, typer.Option("--json", help="For a program.
         print_json([each.model_dump(mode="json") for each in accepted])
         return
     if not accepted:
-        console.print("no alias has been accepted in this home", markup=False)
+        console.print("no alias has been accepted in this home")
         return
     print_table(
         f"Accepted aliases, {aliases_path(home)}",
@@ -107,7 +107,6 @@ def accept(
     console.print(
         f"{entry.table}: {entry.alias!r} is read as {entry.declared!r} from now on"
         f" (contract {entry.version_before} -> {entry.version} in this home, by {entry.by}: {entry.reason})",
-        markup=False,
         soft_wrap=True,
     )
-    console.print("next: load the refused files again, then run the night", markup=False)
+    console.print("next: load the refused files again, then run the night")

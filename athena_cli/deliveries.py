@@ -45,11 +45,11 @@ def withdraw(
     """Take a wrong delivery back for which there is no corrected one yet: nothing is read from it any more."""
     place = here()
     delivery = place.landing.withdraw(delivery_id, at=retailers_now(place.source.timezone))
-    console.print(f"withdrew {delivery.kind} delivery {delivery_id} ({_nights(delivery)})", markup=False)
+    console.print(f"withdrew {delivery.kind} delivery {delivery_id} ({_nights(delivery)})")
     for line in end_overrides(place.settings, delivery, "athena withdraw"):
-        console.print(line, markup=False)
-    console.print("once its files are corrected,", markup=False)
-    console.print(f"next: {next_commands(place.settings, delivery, withdrawn=True)}", markup=False, soft_wrap=True)
+        console.print(line)
+    console.print("once its files are corrected,")
+    console.print(f"next: {next_commands(place.settings, delivery, withdrawn=True)}", soft_wrap=True)
 
 
 def _nights(delivery: Delivery) -> str:

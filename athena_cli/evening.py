@@ -14,13 +14,8 @@ from athena_assets.sources.source import Source
 from athena_cli.nights import run_night
 from athena_cli.output import console, doing, errors, print_json
 from athena_cli.refusals import refusals_in_full
-from athena_cli.sources import (
-    SIMULATOR,
-    declared_source,
-    land_simulator,
-    landed_by_simulator,
-    register_files,
-)
+from athena_cli.simulating import SIMULATOR, land_simulator, landed_by_simulator
+from athena_cli.sources import declared_source, register_files
 from athena_cli.summary import evening_summary, print_evening
 from athena_cli.training import month_before, train_month
 from athena_cli.workplace import Workplace, here
@@ -58,7 +53,7 @@ def run(
     else:
         said = _land_files(settings, source, orders or [], mapping)
     for line in said:
-        telling.print(line, markup=False, soft_wrap=True)
+        telling.print(line, soft_wrap=True)
     workplace = here()
     worked = land_history(workplace)
     published = published_nights(workplace)
@@ -70,9 +65,9 @@ def run(
     outdated = workplace.outdated_nights()
     if outdated:
         again = " && ".join(f"athena night {night} --current" for night in outdated)
-        telling.print(f"published from deliveries that no longer count; to make it anew: {again}", markup=False)
+        telling.print(f"published from deliveries that no longer count; to make it anew: {again}")
     elif not worked:
-        telling.print("nothing to do: every delivered night is published", markup=False)
+        telling.print("nothing to do: every delivered night is published")
     summary = evening_summary(workplace)
     if as_json:
         print_json(summary)

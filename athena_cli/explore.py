@@ -84,7 +84,7 @@ def _list(workplace: Workplace, as_json: bool) -> None:
         ],
     )
     if idle := unused(entries):
-        console.print(f"computed and used by no model: {', '.join(idle)}", markup=False, soft_wrap=True)
+        console.print(f"computed and used by no model: {', '.join(idle)}", soft_wrap=True)
 
 
 def _show(workplace: Workplace, customer: str, night: Night, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def _show(workplace: Workplace, customer: str, night: Night, as_json: bool) -> N
         ],
     )
     for name, reason in sorted(feature_set.unavailable.items()):
-        console.print(f"unavailable: {name}: {reason}", markup=False)
+        console.print(f"unavailable: {name}: {reason}")
 
 
 def _explain(workplace: Workplace, customer: str, night: Night, model: str | None, as_json: bool) -> None:
@@ -152,10 +152,9 @@ def _explain(workplace: Workplace, customer: str, night: Night, model: str | Non
     console.print(
         f"{customer}: {spec.name} within {spec.horizon_days} days of {night.as_of:%Y-%m-%d}:"
         f" {probability:.1%} (version {champion.version})",
-        markup=False,
     )
     for reason in reasons:
-        console.print(f"  because: {reason}", markup=False)
+        console.print(f"  because: {reason}")
     print_table(
         "Strongest contributions, in logits (above 0 raises the risk)",
         ["feature", "value", "contribution"],

@@ -18,6 +18,7 @@ from athena_cli import (
     override,
     plan,
     replay,
+    simulating,
     sources,
     training,
     ui,
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(telling(RUN, evening.run))
-app.command("simulate")(sources.simulate)
+app.command("simulate")(simulating.simulate)
 app.command("load")(telling(LOAD, sources.load))
 app.command("deliveries")(deliveries.deliveries)
 app.command("withdraw")(telling(WITHDRAW, deliveries.withdraw))

@@ -63,7 +63,7 @@ def _print_published(workplace: Workplace, names: Sequence[str]) -> None:
     now, open_findings = retailers_now(workplace.source.timezone), Findings(workplace.settings.home).open()
     for name in names:
         status = status_of(workplace.settings.published, name, open_findings)
-        console.print(f"published: {status.sentence(now)}", markup=False, soft_wrap=True)
+        console.print(f"published: {status.sentence(now)}", soft_wrap=True)
 
 
 def _print_champion(champion: RegisteredModel) -> None:
@@ -79,7 +79,6 @@ def _print_champion(champion: RegisteredModel) -> None:
         f"\n  data {manifest['data_sha256'][:12]}, code {manifest['code_version']}, run {champion.run_id}"
         f"\n  parameters {dict(champion.params)}"
         f"\n  artifact {champion.path}",
-        markup=False,
         soft_wrap=True,
     )
 

@@ -32,7 +32,7 @@ def night(
         return
     print_overrides(figures.pop("overrides"))
     print_table(f"Night {chosen.key}", ["what", "figure"], [[name, value] for name, value in figures.items()])
-    console.print(f"published: {workplace.settings.published / 'predictions'}", markup=False)
+    console.print(f"published: {workplace.settings.published / 'predictions'}")
 
 
 def run_night(workplace: Workplace, chosen: Night, *, current: bool = False) -> None:

@@ -40,7 +40,7 @@ def grant(
             at=utc_now(),
             lasting=lasting,
         )
-    console.print(f"{asset} {first}: {override.sentence()}", markup=False, soft_wrap=True)
+    console.print(f"{asset} {first}: {override.sentence()}", soft_wrap=True)
 
 
 @app.command("revoke")
@@ -51,7 +51,7 @@ def revoke(
     """End an override now."""
     with here().warehouse.write() as connection:
         overrides.revoke(connection, number, person=by, at=utc_now())
-    console.print(f"override {number} ended by {by}", markup=False)
+    console.print(f"override {number} ended by {by}")
 
 
 @app.command("list")

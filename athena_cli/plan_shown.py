@@ -174,4 +174,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

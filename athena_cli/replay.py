@@ -47,10 +47,10 @@ def rename(
         print_json({**as_document(incident), "post_mortem": path})
         return
     print_table("The renamed column, replayed", ["", "the book", "naive pipeline", "Athena"], side_by_side(incident))
-    console.print(text, markup=False, soft_wrap=True)
-    console.print(f"post-mortem: {path}", markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
+    console.print(f"post-mortem: {path}", soft_wrap=True)
     if keep is not None:
-        console.print(f"deliveries and home: {keep.absolute()}", markup=False, soft_wrap=True)
+        console.print(f"deliveries and home: {keep.absolute()}", soft_wrap=True)
 
 
 def _written(text: str, keep: Path | None) -> Path:

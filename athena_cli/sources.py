@@ -1,6 +1,5 @@
-"""`athena simulate` and `athena load`: deliveries into the landing zone of a home."""
+"""`athena load`: what a retailer delivered, into the landing zone of its home."""
 
-import shutil
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,10 +15,9 @@ from athena_assets.sources.aliases import source_of_home
 from athena_assets.sources.deliveries import Delivery
 from athena_assets.sources.errors import AlreadyDelivered, ClockBehind, UnknownSource
 from athena_assets.sources.landing import Landing
-from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.source import Source, mapped_source
 from athena_cli.clock import retailers_now
-from athena_cli.output import console, doing, print_json, print_table
+from athena_cli.output import console, print_json, print_table
 from athena_cli.refusals import load_again, refusals_in_full
 from athena_cli.replacing import (
     end_overrides,
@@ -32,115 +30,8 @@ from athena_cli.replacing import (
 from resources.home import HomeRecord, home_of, parking_place, read_home, write_home
 from resources.settings import Settings, load_settings
 
-SIMULATOR = "simulator"
-PURCHASES_PER_YEAR = SimulatorParameters.purchases_per_year
-PurchasesPerYear = Annotated[float, typer.Option(help="Mean purchases a year of a customer who has not left.")]
 BACK_IN_AUTUMN = timedelta(hours=1)
 """By how much the wall clock may honestly stand before a moment of the past: the hour that comes twice."""
-
-
-def simulate(
-    customers: Annotated[int, typer.Option(help="Customers registered by the end of the history.")] = 5_000,
-    nights: Annotated[int, typer.Option(help="Nightly deliveries after the history; a larger number adds nights.")] = 3,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20_261_031,
-    history_days: Annotated[int, typer.Option(help="Days of bulk history before the first night.")] = 730,
-    purchases_per_year: PurchasesPerYear = PURCHASES_PER_YEAR,
-) -> None:
-    """Simulate a retailer and land what it delivers: a bulk history, then one delivery per night."""
-    settings = load_settings()
-    parameters = SimulatorParameters(
-        customers=customers,
-        nights=nights,
-        seed=seed,
-        history_days=history_days,
-        purchases_per_year=purchases_per_year,
-    )
-    for line in land_simulator(settings, parameters):
-        console.print(line, markup=False)
-
-
-def land_simulator(settings: Settings, parameters: SimulatorParameters) -> list[str]:
-    """Simulate and register whatever of it the home does not have yet; returns what was done, in words.
-
-    Raises `InvalidArgument` when the home holds a retailer simulated with other parameters.
-    """
-    from athena_assets.sources.simulator.retailer import simulate as write_retailer
-
-    landing = Landing.of(settings.home)
-    with home_of(settings.home, SIMULATOR) as taken:
-        done = [taken] if taken else []
-        _refuse_other_parameters(settings, parameters)
-        have = {delivery.last_night for delivery in landing.deliveries(SIMULATOR)}
-        wanted = {Night(parameters.first_night).plus(offset).day for offset in range(-1, parameters.nights)}
-        if wanted <= have:
-            return [*done, f"{len(have)} deliveries of the simulator are landed already"]
-        # A scratch folder: what a manifest names is never written to or removed again.
-        folder, truth = _scratch(settings), settings.truth / f"to-{Night(max(wanted)).key}"
-        for leftover in (folder, truth):
-            shutil.rmtree(leftover, ignore_errors=True)
-        with doing(f"simulating {parameters.customers:,} customers over {parameters.history_days} days"):
-            simulated = write_retailer(parameters, folder, truth, workers=settings.threads)
-        source = source_of_home(settings.home, SIMULATOR)
-        write_home(settings.home, HomeRecord(SIMULATOR, parameters.first_night))
-        replace_text(_parameters_path(settings), _parameters_text(parameters))
-        for delivery in simulated.deliveries:
-            if delivery.last_day in have:
-                continue
-            night = Night(delivery.last_day)
-            kept = settings.landing / SIMULATOR / delivery.folder.name
-            # Moved there by a command that stopped before it registered them: the same bytes are at hand again.
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            delivery.folder.replace(kept)
-            registered = landing.register(
-                source,
-                [kept / path.name for table in delivery.tables.values() for path in table.paths],
-                kind=delivery.kind,
-                registered_at=night.as_of.replace(minute=30),
-                last_night=night,
-            )
-            done.append(_described(registered))
-        shutil.rmtree(folder, ignore_errors=True)
-    return done
-
-
-def landed_by_simulator(settings: Settings) -> int:
-    """How many deliveries of the home's own simulated retailer are landed; 0 where it has none, or was interrupted."""
-    record = read_home(settings.home)
-    if record is None or record.source != SIMULATOR or _scratch(settings).exists():
-        return 0
-    return len(Landing.of(settings.home).deliveries(SIMULATOR))
-
-
-def _scratch(settings: Settings) -> Path:
-    return settings.landing / f".{SIMULATOR}"
-
-
-def _parameters_path(settings: Settings) -> Path:
-    return settings.home / "simulator.txt"
-
-
-def _parameters_text(parameters: SimulatorParameters) -> str:
-    """What must be the same for two simulations to be of one retailer: everything but the number of nights."""
-    from dataclasses import fields
-
-    names = sorted(field.name for field in fields(parameters) if field.name != "nights")
-    return "".join(f"{name}: {getattr(parameters, name)}\n" for name in names)
-
-
-def _refuse_other_parameters(settings: Settings, parameters: SimulatorParameters) -> None:
-    path = _parameters_path(settings)
-    if not path.exists():
-        return
-    before, now = path.read_text(encoding="utf-8"), _parameters_text(parameters)
-    if before != now:
-        differing = set(before.splitlines()) ^ set(now.splitlines())
-        raise InvalidArgument(
-            "this home holds another simulated retailer",
-            expected="; ".join(sorted(line for line in before.splitlines() if line in differing)),
-            found="; ".join(sorted(line for line in now.splitlines() if line in differing)),
-            next_command="ask for the same retailer, or set ATHENA_HOME to another folder",
-        )
 
 
 def load(
@@ -172,14 +63,14 @@ def load(
         print_json(landed.delivery.model_dump(mode="json"))
         return
     if landed.taken:
-        console.print(landed.taken, markup=False)
-    for line in (_described(landed.delivery), *landed.delivery.unread_columns):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(landed.taken)
+    for line in (described(landed.delivery), *landed.delivery.unread_columns):
+        console.print(line, soft_wrap=True)
     if replaces is not None:
         for line in (f"it stands in the place of {replaces}", *ended):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     if replaces is not None or nights_outdated(settings):
-        console.print(f"next: {next_commands(settings, landed.delivery)}", markup=False, soft_wrap=True)
+        console.print(f"next: {next_commands(settings, landed.delivery)}", soft_wrap=True)
 
 
 def declared_source(settings: Settings, name: str | None, mapping: Path | None) -> Source:
@@ -298,7 +189,8 @@ def _first_night(delivery: Delivery, wanted: Night | None) -> date:
     return wanted.day
 
 
-def _described(delivery: Delivery) -> str:
+def described(delivery: Delivery) -> str:
+    """A delivery that has been landed, in one line."""
     rows, landed = sum(file.rows for file in delivery.files), sum(file.rows_to_land for file in delivery.files)
     own = f", {landed:,} of them of the night itself" if landed != rows else ""
     days = f"{delivery.first_night} to {delivery.last_night}" if delivery.kind == "bulk" else f"{delivery.last_night}"
@@ -341,4 +233,4 @@ def _preview(
         [[each.table, each.code, each.kept, each.rows, each.amount, each.reason] for each in found.reasons],
     )
     for line in found.unread_columns:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

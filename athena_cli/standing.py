@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from athena_assets.errors import AthenaError
+from athena_assets.monitoring.why import DOCTOR
 from athena_assets.nights import Night
 from athena_assets.predictions.publish import LATEST, night_of
 from athena_cli.workplace import Workplace
@@ -77,7 +78,7 @@ def finding_of(table: str, error: AthenaError) -> Finding:
         severity="ERROR",
         asset=table,
         partition="",
-        check="athena doctor",
+        check=DOCTOR,
         rule=type(error).__name__,
         summary=error.what,
         figure=error.found or "",

@@ -30,7 +30,7 @@ def print_overrides(told: list[dict[str, Any]]) -> None:
     """Overrides for a person, before anything that rests on them."""
     for each in told:
         users = ", ".join(each["relied_on_by"]) or "nothing yet"
-        console.print(f"{each['of']}: {each['says']}\n  relied on by {users}", markup=False, soft_wrap=True)
+        console.print(f"{each['of']}: {each['says']}\n  relied on by {users}", soft_wrap=True)
 
 
 def night_summary(workplace: Workplace, night: Night) -> dict[str, Any]:
@@ -133,19 +133,15 @@ def print_evening(summary: dict[str, Any]) -> None:
         console.print(
             f"published: {published['customers']:,} {published['model']} predictions of night {published['night']}",
             f"\n  {published['file']}",
-            markup=False,
             soft_wrap=True,
         )
-    console.print("cost of the month in which the machine ran, open and unreconciled:", markup=False)
+    console.print("cost of the month in which the machine ran, open and unreconciled:")
     for line in summary["tco_month_to_date"]:
         who = line["model"].strip("_") + (" (belongs to no model)" if line["model"].startswith("__") else "")
         total, declared = line["billed_cost"].quantize(MONEY), line["of_it_declared"].quantize(MONEY)
-        console.print(
-            f"  {who}: {total:,} {line['currency']}, of which {declared:,} declared (people, licences)", markup=False
-        )
-    console.print(f"  {summary['tco_page']}", markup=False, soft_wrap=True)
+        console.print(f"  {who}: {total:,} {line['currency']}, of which {declared:,} declared (people, licences)")
+    console.print(f"  {summary['tco_page']}", soft_wrap=True)
     console.print(
         "next: make ui (the asset graph, checks, lineage) · .venv/bin/athena models · .venv/bin/athena features",
-        markup=False,
         soft_wrap=True,
     )

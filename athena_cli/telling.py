@@ -14,12 +14,13 @@ import typer
 from athena_assets.errors import AthenaError
 from athena_assets.monitoring.alerting import Knowledge
 from athena_assets.monitoring.delivery import Delivery, deliver
+from athena_assets.monitoring.why import DOCTOR
 from athena_assets.predictions.published_files import PublicationLost
 from athena_assets.sources.errors import NightNotDelivered
 from athena_assets.sources.inspection import tables_of
 from athena_assets.wording import shell_word
 from athena_cli.again import is_the_same_again, line_after_refusal
-from athena_cli.changing import LOAD, LOOK, NIGHT, Arguments, ChangingCommand
+from athena_cli.changing import LOAD, NIGHT, Arguments, ChangingCommand
 from athena_cli.clock import retailers_now
 from athena_cli.output import errors
 from athena_cli.sources import declared_source
@@ -110,13 +111,13 @@ def deliver_outstanding() -> list[Delivery]:
         Watch(settings.home).note_killed(now)
         return deliver(
             settings.home,
-            AlertSink.of(settings, lambda line: errors.print(line, markup=False, soft_wrap=True)),
+            AlertSink.of(settings, lambda line: errors.print(line, soft_wrap=True)),
             knowledge_here(settings),
             remind_after=timedelta(hours=float(settings.alert_reminder_hours)),
             at=now,
         )
     except AthenaError as error:
-        errors.print(f"warning: {error}", markup=False, soft_wrap=True)
+        errors.print(f"warning: {error}", soft_wrap=True)
         return []
 
 
@@ -134,7 +135,7 @@ def knowledge_here(settings: Settings) -> Knowledge:
         return knowledge_of(athena.definitions.resolve_asset_graph(), source, settings, wall=wall)
     except Exception as error:
         # Whatever is broken in the home, an alert that knows less is better than none.
-        errors.print(f"warning: alerts do not know what is downstream: {error}", markup=False, soft_wrap=True)
+        errors.print(f"warning: alerts do not know what is downstream: {error}", soft_wrap=True)
         return Knowledge()
 
 
@@ -216,7 +217,7 @@ def tell_of_lost_publication(home: Path, error: PublicationLost) -> None:
         severity="ERROR",
         asset=error.table,
         partition=error.night,
-        check=LOOK,
+        check=DOCTOR,
         rule=type(error).__name__,
         summary=error.what,
         figure=error.found or "",

@@ -148,10 +148,8 @@ def print_report(judged: Judged, looks: int) -> None:
     """The evaluation for a person: metrics with intervals, then each baseline with the paired difference in words."""
     report = judged.report
     trained = ", ".join(f"{day:%Y-%m-%d}" for day in report.training)
-    console.print(f"{report.customers:,} customers at {report.evaluation:%Y-%m-%d}; trained on {trained}", markup=False)
-    console.print(
-        f"happened to {report.label_rate:.3f}, predicted {report.mean_probability:.3f} on average", markup=False
-    )
+    console.print(f"{report.customers:,} customers at {report.evaluation:%Y-%m-%d}; trained on {trained}")
+    console.print(f"happened to {report.label_rate:.3f}, predicted {report.mean_probability:.3f} on average")
     rows = [[name, one.value, one.low, one.high] for name, one in report.metrics.items()]
     print_table(report.model, ["metric", "value", "low", "high"], rows)
     print_table(
@@ -159,7 +157,7 @@ def print_report(judged: Judged, looks: int) -> None:
         ["baseline", "AUC", "Brier", "calibration error", "difference"],
         [[one.name, one.auc.value, one.brier, one.calibration_error, one.words] for one in report.baselines],
     )
-    console.print(f"look number {looks} at this snapshot in this home", markup=False)
+    console.print(f"look number {looks} at this snapshot in this home")
 
 
 def midnight(text: str) -> datetime:

@@ -34,7 +34,7 @@ def ui(
     # Dagster warns about a dagster.yaml in the current folder that is not its home's.
     os.chdir(folder)
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), SUPERSEDED]))
-    console.print(f"starting the UI on http://{host}:{port}, which takes about 20 s", markup=False)
+    console.print(f"starting the UI on http://{host}:{port}, which takes about 20 s")
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)])
 

@@ -54,7 +54,7 @@ def why(
         else:
             screen = found.screen() if found else "nothing is wrong"
             if screen != shown:
-                console.print(screen, markup=False, soft_wrap=True)
+                console.print(screen, soft_wrap=True)
             shown = screen
         if found is None:
             return

@@ -131,7 +131,7 @@ def _home() -> "tempfile.TemporaryDirectory[str]":
 def _simulated_home(first_night: date, nights: int) -> Any:
     from athena_assets.sources.simulator.parameters import SimulatorParameters
     from athena_cli.evening import land_history
-    from athena_cli.sources import land_simulator
+    from athena_cli.simulating import land_simulator
     from athena_cli.workplace import Workplace
     from resources.settings import load_settings
 

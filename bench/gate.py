@@ -24,7 +24,7 @@ from bench.table import Table, milliseconds, ratio, seconds
 from bench.timing import Timing, alternate
 from checks.blocking import check_spec
 from checks.compiler import aggregate_sql, checks_of, compile_rules
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from checks.evaluation import check_table
 from checks.gate import Gate
 from checks.needs import GatePlan, reads_up_to

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_cli.evening import land_history
-from athena_cli.sources import land_simulator
+from athena_cli.simulating import land_simulator
 from athena_cli.training import month_before, train_month
 from athena_cli.workplace import Workplace
 from resources.settings import load_settings

@@ -18,7 +18,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from checks.compiler import compile_rules
-from checks.contract import Band, Column, Contract, InvalidContract
+from checks.contract import Band, Column, Contract
+from checks.contract_files import InvalidContract
 from checks.rules import Rule
 
 WIDENINGS = {

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from checks.compiler import checks_of
-from checks.contract import SUFFIX, Band, Column, Contract
+from checks.contract import Band, Column, Contract
+from checks.contract_files import SUFFIX
 from checks.rules import Rule
 
 MADE = "Made by `athena contracts pages`"

@@ -7,7 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from athena_assets.errors import AthenaError
-from checks.contract import CONTRACTS, SUFFIX, Contract, parse_contract
+from checks.contract import Contract
+from checks.contract_files import CONTRACTS, SUFFIX, parse_contract
 
 REPOSITORY = CONTRACTS.parent.parent
 FOLDER = CONTRACTS.relative_to(REPOSITORY).as_posix()

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from athena_assets.atomic import replace_text
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
+from checks.contract_files import load_contract
 from checks.needs import order_only
 from checks.verdicts import stamp
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage

@@ -8,7 +8,8 @@ is told. A feature whose nulls mean something common says in its header how comm
 from decimal import Decimal
 
 from athena_assets.features.feature_set import FeatureSet
-from checks.contract import Column, Contract, load_contract
+from checks.contract import Column, Contract
+from checks.contract_files import load_contract
 
 TABLE = "features.customer_features"
 NULL_LIMIT = 0.05

@@ -6,7 +6,8 @@ from athena_assets.features.feature_contract import feature_columns
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.training_set import model_features
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
+from checks.contract_files import load_contract
 
 
 @dataclass(frozen=True)

@@ -16,22 +16,18 @@ import duckdb
 from athena_assets.errors import AthenaError
 from athena_assets.impact import Impact
 from athena_assets.monitoring.mending import Mender
+from athena_assets.monitoring.offending import Offending, offending_of
 from athena_assets.monitoring.runbooks import is_of_gap, kind_of, runbook_of
 from athena_assets.predictions.status import Status
 from athena_assets.sources.deliveries import Delivery
-from athena_assets.wording import one_line
 from checks.changed_rules import are_changed
 from checks.compiler import compile_rules
 from checks.contract import Contract
-from checks.evaluation import offending_rows
 from checks.overrides import Override, covering
 from checks.rules import Rule
 from resources.findings import Finding
 
-MOST_ROWS = 5
 MOST_RULES = 6
-MOST_COLUMNS = 8
-WIDEST = 24
 WIDTH = 110
 CHANGED = (
     "changed since these rows passed: revert the contract and run athena check --outdated,"
@@ -40,34 +36,6 @@ CHANGED = (
 
 DOCTOR = "athena doctor"
 """`check` of what a look at the home has found."""
-
-
-@dataclass(frozen=True)
-class Offending:
-    """Rows that offend one rule."""
-
-    rule: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[object, ...], ...]
-
-    def lines(self) -> list[str]:
-        """A small table: the columns that say something, the offended one among them."""
-        kept = self._shown()
-        cells = [[self.columns[index] for index in kept], *([_cell(row[index]) for index in kept] for row in self.rows)]
-        widths = [max(len(line[index]) for line in cells) for index in range(len(kept))]
-        return [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
-        ]
-
-    def _shown(self) -> list[int]:
-        """Identity first, then the column that the rule names; technical columns only where there is room."""
-        named = self.rule.partition(".")[0]
-        quiet = ("delivery_id", "night", "known_at", "parse_error", "description")
-        order = sorted(
-            range(len(self.columns)),
-            key=lambda index: (self.columns[index] != named, self.columns[index] in quiet, index),
-        )
-        return sorted(order[:MOST_COLUMNS])
 
 
 def _wrapped(line: str) -> list[str]:
@@ -81,11 +49,6 @@ def _facts(facts: Mapping[str, Sequence[str]]) -> list[str]:
         shown = said if name in ("next", "or") else [part for line in said for part in _wrapped(line)]
         lines += [f"{name if number == 0 else '':<10} {line}" for number, line in enumerate(shown)]
     return lines
-
-
-def _cell(value: object) -> str:
-    text = "NULL" if value is None else one_line(str(value))
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 @dataclass(frozen=True)
@@ -244,7 +207,11 @@ def explain(
         try:
             with records.reading() as connection:
                 rules = {rule.id: rule for rule in compile_rules(own, minimum_rows=1)}
-                offending = tuple(_offending(connection, own, rules, findings, first.partition or None))
+                offending = tuple(
+                    offending_of(
+                        connection, own, rules, [each.rule for each in findings[:MOST_RULES]], first.partition or None
+                    )
+                )
                 changed = _is_by_other_rules(connection, rules, findings)
         except (AthenaError, duckdb.Error) as error:
             changed, unread = CHANGED in first.details, str(error).splitlines()[0]
@@ -295,24 +262,6 @@ def _is_by_other_rules(
     named = {each.rule for each in findings if each.severity == first.severity and each.kind == "check"}
     known = [rules[name] for name in named if name in rules]
     return len(known) == len(named) and are_changed(connection, first.asset, first.partition, known)
-
-
-def _offending(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    rules: Mapping[str, Rule],
-    findings: Sequence[Finding],
-    partition: str | None,
-) -> list[Offending]:
-    found = []
-    for finding in findings[:MOST_RULES]:
-        rule = rules.get(finding.rule)
-        if rule is None:
-            continue
-        names, rows = offending_rows(connection, contract, rule, partition=partition, most=MOST_ROWS)
-        if rows:
-            found.append(Offending(rule.id, tuple(names), tuple(rows)))
-    return found
 
 
 def _named_by(mender: Mender, finding: Finding) -> Delivery | None:

@@ -13,7 +13,7 @@ from athena_assets.pins import USE_CURRENT, pins_of_run
 from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import snapshot_until
 from athena_assets.sources.landing import Landing
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from checks.verdicts import stamp
 from resources.registry import ModelRegistry
 from resources.steps import step

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from athena_assets.pins import CONTRACTS, FEATURE_SET, SOURCE_SNAPSHOT, model_subject
-from checks.contract import contract_names, load_contract
+from checks.contract_files import contract_names, load_contract
 from resources.registry import ModelRegistry, NoChampion
 
 

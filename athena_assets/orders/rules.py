@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from athena_assets.errors import AthenaError
 from checks.compiler import range_conditions
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 
 RULES = Path(__file__).parent / "rules"
 COMMON = "common"

@@ -12,8 +12,9 @@ from athena_assets.contracts import completed
 from athena_assets.errors import AthenaError
 from athena_assets.planning.minutes import Minutes, minutes_of_checks
 from checks.compiler import CheckName, checks_of, compile_rules
-from checks.contract import SUFFIX, Contract, InvalidContract, load_contract, parse_contract
+from checks.contract import Contract
 from checks.contract_diff import ContractDiff, compare
+from checks.contract_files import SUFFIX, InvalidContract, load_contract, parse_contract
 from checks.evaluation import check_table
 from checks.rules import Rule
 from checks.verdicts import has_gate

@@ -19,7 +19,7 @@ from athena_assets.predictions.scores import features_of_night, score_night
 from athena_assets.predictions.status import mark_home
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from checks.needs import as_written
 from checks.verdicts import stamp
 from resources.registry import ModelRegistry

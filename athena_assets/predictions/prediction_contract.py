@@ -4,7 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from athena_assets.lifecycle.model_spec import ModelSpec
-from checks.contract import Column, Contract, Severity, load_contract
+from checks.contract import Column, Contract, Severity
+from checks.contract_files import load_contract
 
 CANDIDATE_TEMPLATE = "predictions.classification_candidate"
 PROBABILITY = "{probability}"

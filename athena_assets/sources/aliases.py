@@ -22,7 +22,7 @@ from athena_assets.sources.errors import AliasesDamaged, AliasRefused
 from athena_assets.sources.mapping import TableMapping
 from athena_assets.sources.source import Source, mapped_source, source_named
 from athena_assets.wording import need_words, shell_word
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 
 RAW = "raw."
 

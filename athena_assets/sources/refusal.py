@@ -13,7 +13,7 @@ from athena_assets.sources.errors import ColumnsDiffer
 from athena_assets.sources.rename import CLOSE, Candidate, FindLastGood, LastGood, RefusedFile, candidates
 from athena_assets.sources.source import Source
 from athena_assets.wording import one_line
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 
 MOST_NAMES = 8
 LONGEST_NAME = 40

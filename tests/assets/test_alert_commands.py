@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from athena_assets.definitions import build_athena
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from resources.findings import Finding, Findings
 from resources.outbox import outbox_path
 from resources.settings import Settings

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from athena_cli.contracts import app
 from checks.compiler import checks_of
-from checks.contract import contract_names, load_contract
+from checks.contract_files import contract_names, load_contract
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 import yaml
 
-from checks.contract import CONTRACTS
+from checks.contract_files import CONTRACTS
 from tests.assets.test_evening_again import NIGHT, promote_another
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from athena_assets.lifecycle.training import backtest
 from athena_assets.lifecycle.training_set import model_features
 from athena_assets.nights import Night
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_cli.sources import land_simulator
+from athena_cli.simulating import land_simulator
 from resources.orchestrator import Orchestrator
 from resources.settings import Settings
 from resources.warehouse import Warehouse

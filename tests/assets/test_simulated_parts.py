@@ -11,7 +11,7 @@ from athena_assets.definitions import build_athena
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.simulator import population
 from athena_assets.sources.simulator.parameters import SimulatorParameters
-from athena_cli.sources import land_simulator
+from athena_cli.simulating import land_simulator
 from resources.orchestrator import Orchestrator
 from resources.settings import Settings
 

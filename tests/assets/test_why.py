@@ -17,7 +17,7 @@ import pytest
 
 from athena_cli.why import look
 from athena_cli.workplace import Workplace
-from checks import contract
+from checks import contract_files
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -188,15 +188,15 @@ def test_why_when_a_night_was_killed_then_it_is_the_first_to_see_it(
 @pytest.fixture
 def tightened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """From now on the contract of orders allows no order above one pound."""
-    folder = shutil.copytree(contract.CONTRACTS, tmp_path / "contracts")
+    folder = shutil.copytree(contract_files.CONTRACTS, tmp_path / "contracts")
     path = folder / "orders.orders.odcs.yaml"
     text = path.read_text()
     assert text.count("maximum: 1000000\n") == 1
     path.write_text(text.replace("maximum: 1000000\n", "maximum: 1\n"))
-    monkeypatch.setattr(contract, "CONTRACTS", folder)
-    contract.load_contract.cache_clear()
+    monkeypatch.setattr(contract_files, "CONTRACTS", folder)
+    contract_files.load_contract.cache_clear()
     yield
-    contract.load_contract.cache_clear()
+    contract_files.load_contract.cache_clear()
 
 
 def test_why_when_the_contract_was_tightened_then_it_names_the_change_and_not_the_supplier(

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from athena_assets.features.evaluate import evaluate
 from athena_assets.features.feature_set import GIVEN_CUSTOMERS, FeatureSet, load_feature_set
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from tests.unit.feature_oracle import Customer, Value, as_seen, expected
 from tests.unit.feature_rows import (
     COUNTRY,

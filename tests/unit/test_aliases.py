@@ -22,7 +22,7 @@ from athena_assets.sources.aliases import (
 from athena_assets.sources.columns import resolve_columns
 from athena_assets.sources.errors import AliasesDamaged, AliasRefused, ColumnsDiffer
 from athena_assets.sources.source import Source, source_named
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from tests.conftest import REPOSITORY
 
 

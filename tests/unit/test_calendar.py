@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from athena_assets.sources.calendar import TradingCalendar
 from athena_assets.sources.source import source_named
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from tests.unit.test_contract import faults
 
 SHOP = TradingCalendar.model_validate(

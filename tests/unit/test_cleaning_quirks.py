@@ -14,7 +14,7 @@ from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
 from checks.compiler import compile_rules
-from checks.contract import contract_names, load_contract
+from checks.contract_files import contract_names, load_contract
 
 RETAIL = source_named("online_retail_ii")
 HEADER = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country"

@@ -17,7 +17,7 @@ from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements, reason_statements
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source, source_named
-from checks.contract import contract_names, load_contract
+from checks.contract_files import contract_names, load_contract
 
 RETAIL = source_named("online_retail_ii")
 SIMULATOR = source_named("simulator")

@@ -15,16 +15,8 @@ from athena_assets.predictions.prediction_contract import (
     published_contract,
 )
 from checks.compiler import checks_of, compile_rules
-from checks.contract import (
-    Column,
-    Contract,
-    InvalidContract,
-    SqlRule,
-    UnknownContract,
-    contract_names,
-    load_contract,
-    parse_contract,
-)
+from checks.contract import Column, Contract, SqlRule
+from checks.contract_files import InvalidContract, UnknownContract, contract_names, load_contract, parse_contract
 from checks.evaluation import MissingTable, TableResult, check_table
 from checks.rules import GROUPS
 

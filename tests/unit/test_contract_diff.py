@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from checks.contract import CONTRACTS, Contract, InvalidContract, parse_contract
+from checks.contract import Contract
 from checks.contract_diff import compare, diff_contracts
+from checks.contract_files import CONTRACTS, InvalidContract, parse_contract
 from checks.contract_versions import FOLDER, NoSuchVersion, base_revision, contracts_at
 
 if TYPE_CHECKING:

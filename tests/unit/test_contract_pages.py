@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from athena_cli.contract_pages import contract_pages
-from checks.contract import CONTRACTS, Band, Contract, SqlRule, contract_names, load_contract
+from checks.contract import Band, Contract, SqlRule
+from checks.contract_files import CONTRACTS, contract_names, load_contract
 from checks.contract_page import contract_page, index_page
 
 if TYPE_CHECKING:

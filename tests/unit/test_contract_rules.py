@@ -11,7 +11,7 @@ import pytest
 
 from athena_assets.orders.rules import rules_for
 from checks.compiler import compile_rules
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from checks.evaluation import check_table, offending_rows
 from checks.verdicts import Evaluation, ensure_gate, save, stamp
 

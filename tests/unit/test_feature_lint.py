@@ -9,7 +9,7 @@ import pytest
 
 from athena_assets.features.lint import lint_directory
 from athena_assets.features.lint_text import lint_text
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 
 SOURCES = ("orders", "service_contacts", "campaign_contacts", "customers")
 

@@ -17,7 +17,7 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import find_model
 from athena_assets.lifecycle.training_set import model_features, snapshot_select
 from athena_assets.nights import Night
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
 from tests.unit.feature_oracle import active
 from tests.unit.feature_warehouse import Situation, connect, feature_set, fill

@@ -3,7 +3,7 @@
 import pytest
 
 from athena_assets.sources.tables import RAW_TABLES, TECHNICAL
-from checks.contract import load_contract
+from checks.contract_files import load_contract
 
 
 @pytest.mark.parametrize("table", RAW_TABLES)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from checks.contract import Contract, load_contract
+from checks.contract import Contract
+from checks.contract_files import load_contract
 from resources.tables import TableDiffers, ensure_table
 
 
