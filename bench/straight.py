@@ -19,7 +19,7 @@ from athena_assets.lifecycle.artifact import Artifact, read_profile
 from athena_assets.lifecycle.drift_rules import drift_check
 from athena_assets.lifecycle.model_spec import ModelSpec, find_model
 from athena_assets.lifecycle.training_run import drifting_features, run_training
-from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
+from athena_assets.lifecycle.training_set import model_features, snapshot_days, training_rows
 from athena_assets.nights import Night
 from athena_assets.orders.assets import ensure_clean_tables
 from athena_assets.orders.cleaning import Scope, clean_statements
@@ -74,10 +74,9 @@ class StraightNights:
         cutoff = Night.of_as_of(as_of).cutoff
         for spec in self.workplace.athena.models:
             features = model_features(spec, self.workplace.athena.feature_set)
-            parts = []
-            for day in snapshot_days(self.connection, spec, as_of):
-                select = snapshot_select(spec, features, day, label_cutoff=cutoff)
-                parts.append(self.connection.sql(select.sql, params=select.parameters).to_arrow_table())
+            days = snapshot_days(self.connection, spec, as_of)
+            chosen = training_rows(self.connection, spec, features, days, label_cutoff=cutoff)
+            parts = [self.connection.sql(one.sql, params=one.parameters).to_arrow_table() for one in chosen.selects]
             run = run_training(spec, features, pa.concat_tables(parts), self.versions / spec.name)
             self.champions[spec.name] = run.artifact
 

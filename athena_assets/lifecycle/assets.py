@@ -15,7 +15,7 @@ from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.model_tables import ModelTables
 from athena_assets.lifecycle.registration import judged_artifact, register_and_promote
 from athena_assets.lifecycle.training_run import code_version, run_training
-from athena_assets.lifecycle.training_set import model_features, snapshot_days, snapshot_select
+from athena_assets.lifecycle.training_set import model_features, snapshot_days, training_rows
 from athena_assets.lineage import through_views
 from athena_assets.nights import Night
 from athena_assets.orders.continuity import (
@@ -117,8 +117,8 @@ def _training_set(
             sources = sources_of_training(deliveries, until)
             stamp(connection, contract, context.partition_key, context.run.run_id, sources=sources)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
-            for day in days:
-                select = snapshot_select(spec, features, day, label_cutoff=cutoff)
+            chosen = training_rows(connection, spec, features, days, label_cutoff=cutoff)
+            for select in chosen.selects:
                 connection.execute(
                     f"INSERT INTO {contract.address} BY NAME"
                     f" SELECT CAST($month AS DATE) AS month, * FROM ({select.sql})",
@@ -132,7 +132,11 @@ def _training_set(
             contract,
             int(rows),
             lineage=lineage,
-            figures={"snapshots": len(days), "label_rate": float(rate)},
+            figures={
+                "snapshots": len(days),
+                "label_rate": float(rate),
+                "population_rows": chosen.population_rows,
+            },
         )
 
     return training_set

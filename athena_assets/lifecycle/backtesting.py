@@ -16,7 +16,7 @@ from athena_assets.lifecycle.dataset import Dataset, dataset_of
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.snapshots import labels_complete_before
 from athena_assets.lifecycle.training import Judged, backtest
-from athena_assets.lifecycle.training_set import snapshot_days, snapshot_select
+from athena_assets.lifecycle.training_set import snapshot_days, training_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,10 +94,8 @@ def labelled(
     """Stacked snapshots, computed now, by the same text as the night's."""
     import pyarrow as pa
 
-    parts = []
-    for day in snapshots:
-        select = snapshot_select(spec, features, day, label_cutoff=label_cutoff)
-        parts.append(connection.sql(select.sql, params=select.parameters).to_arrow_table())
+    chosen = training_rows(connection, spec, features, snapshots, label_cutoff=label_cutoff)
+    parts = [connection.sql(select.sql, params=select.parameters).to_arrow_table() for select in chosen.selects]
     return dataset_of(pa.concat_tables(parts), features.columns)
 
 

@@ -90,6 +90,23 @@ class Dataset:
                 found=", ".join(f"{day:%Y-%m-%d}" for day in self.snapshots),
             )
         keep = np.isin(self.as_of, np.array(snapshots, dtype="datetime64[us]"))
+        return self._rows(keep)
+
+    def thinned(self, maximum_rows: int) -> "Dataset":
+        """All rows of as many customers as fit, chosen by a hash of their id; at least one customer's.
+
+        The hash is another than that of `training_set`, so that a thinned sample is thinned evenly.
+        """
+        if len(self) <= maximum_rows:
+            return self
+        customers, position, rows = np.unique(self.customer_id, return_inverse=True, return_counts=True)
+        order = np.argsort([hashlib.sha256(name.encode()).digest()[:8] for name in customers], kind="stable")
+        count = max(1, int(np.searchsorted(np.cumsum(rows[order]), maximum_rows, side="right")))
+        chosen = np.zeros(len(customers), dtype=bool)
+        chosen[order[:count]] = True
+        return self._rows(chosen[position])
+
+    def _rows(self, keep: NDArray[np.bool_]) -> "Dataset":
         return Dataset(self.features, self.as_of[keep], self.customer_id[keep], self.label[keep], self.matrix[keep])
 
     @property

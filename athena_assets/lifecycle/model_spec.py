@@ -67,6 +67,8 @@ class SnapshotPolicy(_Part):
 
     spacing_days: int = Field(gt=0)
     minimum_history_days: int = Field(gt=0)
+    maximum_rows: int = Field(gt=0)
+    """Of all snapshots together; a model learns from a part of the customers where they would be more."""
 
 
 class Algorithm(_Part):
@@ -84,6 +86,8 @@ class Search(_Part):
 
     trials: int = Field(ge=1, le=200)
     folds: int = Field(ge=1, le=10)
+    maximum_rows: int = Field(gt=0)
+    """Of the training rows, those of as many customers as fit are what trials are compared on."""
     space: dict[str, tuple[float | int, ...]]
 
 

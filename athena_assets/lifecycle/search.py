@@ -77,10 +77,11 @@ def forward_folds(
 
 
 def search(data: Dataset, spec: ModelSpec, recipe: Recipe) -> SearchResult:
-    """Try every candidate on every fold of the training data.
+    """Try every candidate on every fold of the training data, thinned to `search.maximum_rows`.
 
     Where the history is too short for a fold, the defaults stand, with one trial that says so by having no scores.
     """
+    data = data.thinned(spec.search.maximum_rows)
     folds = [
         (data.at(*training), data.at(day))
         for training, day in forward_folds(data.snapshots, horizon_days=spec.horizon_days, count=spec.search.folds)

@@ -47,7 +47,7 @@ def athena(tmp_path_factory: pytest.TempPathFactory) -> Athena:
 def spec(athena: Athena) -> ModelSpec:
     """The model with its declared parameters: the search is about ranking and cannot move the level."""
     (model,) = athena.models
-    return model.model_copy(update={"search": Search(trials=1, folds=1, space={})})
+    return model.model_copy(update={"search": Search(trials=1, folds=1, maximum_rows=1_000_000, space={})})
 
 
 @pytest.fixture(scope="module")

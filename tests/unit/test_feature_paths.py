@@ -15,7 +15,7 @@ from athena_assets.features.evaluate import evaluate_customers
 from athena_assets.features.feature_contract import feature_columns, feature_contract
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import find_model
-from athena_assets.lifecycle.training_set import model_features, snapshot_select
+from athena_assets.lifecycle.training_set import model_features, training_rows
 from athena_assets.nights import Night
 from checks.contract_files import load_contract
 from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
@@ -65,7 +65,9 @@ def by_training(connection: duckdb.DuckDBPyConnection, features: FeatureSet, sit
     """What a training months later writes of the same day, when everything has been delivered."""
     fill(connection, situation.retailer)
     months_later = situation.as_of + timedelta(days=120)
-    select = snapshot_select(find_model("churn"), features, situation.as_of, label_cutoff=months_later)
+    (select,) = training_rows(
+        connection, find_model("churn"), features, [situation.as_of], label_cutoff=months_later
+    ).selects
     connection.execute(f"DELETE FROM {TRAINING_TABLE}")
     connection.execute(
         f"INSERT INTO {TRAINING_TABLE} BY NAME SELECT $month AS month, * FROM ({select.sql})",

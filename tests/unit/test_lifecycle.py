@@ -19,7 +19,7 @@ from athena_assets.lifecycle.snapshots import NotEnoughHistory, complete_snapsho
 from athena_assets.lifecycle.training import TrainedModel
 from athena_assets.lifecycle.training_run import TrainingRun, figures_of_rows
 
-POLICY = SnapshotPolicy(spacing_days=45, minimum_history_days=180)
+POLICY = SnapshotPolicy(spacing_days=45, minimum_history_days=180, maximum_rows=1_000_000)
 FIRST = datetime(2010, 1, 1)
 FINE = Packaging(size_bytes=300_000, latency_p50_ms=0.05, latency_p99_ms=0.2, largest_difference=1e-7)
 
