@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
-from athena_assets.lifecycle.linear import LinearPart, fit_transform
-from athena_assets.lifecycle.logistic import fit_logistic, sigmoid
+from athena_assets.lifecycle.linear import LinearPart, fit_with_intercepts
+from athena_assets.lifecycle.logistic import sigmoid
 from athena_assets.lifecycle.model_spec import ModelSpec
 
 L2 = 1.0
@@ -36,18 +36,15 @@ def fit_baselines(data: Dataset, spec: ModelSpec) -> tuple[Baseline, ...]:
     level_only = {spec.season.day_of_year_feature, spec.season.history_feature}
     everything = tuple(name for name in data.features if name not in level_only)
     return tuple(
-        fit_baseline(data, name, everything if isinstance(features, str) else features)
+        fit_baseline(data, name, everything if isinstance(features, str) else features, threads=spec.algorithm.threads)
         for name, features in spec.baselines.items()
     )
 
 
-def fit_baseline(data: Dataset, name: str, names: tuple[str, ...]) -> Baseline:
+def fit_baseline(data: Dataset, name: str, names: tuple[str, ...], *, threads: int = 1) -> Baseline:
     """One baseline on the named features."""
     columns = np.array([data.features.index(feature) for feature in names], dtype=np.int64)
-    transform = fit_transform(data.matrix, columns)
-    values, missing = transform.standardised(data.matrix), transform.missing(data.matrix)
-    design = np.column_stack([values, missing, np.ones(len(data))])
-    penalty = np.append(np.full(2 * values.shape[1], L2), 0.0)
-    weights = fit_logistic(design, data.label, penalty)
-    count = values.shape[1]
-    return Baseline(name, LinearPart(transform, weights[:count], weights[count : 2 * count]), float(weights[-1]))
+    part, (intercept,) = fit_with_intercepts(
+        data, columns, np.ones((len(data), 1)), l2=L2, intercept_penalty=0.0, threads=threads
+    )
+    return Baseline(name, part, float(intercept))

@@ -17,6 +17,7 @@ from athena_assets.errors import AthenaError
 from athena_assets.lifecycle.dataset import FloatArray, Matrix
 from athena_assets.lifecycle.linear import LinearPart
 from athena_assets.lifecycle.logistic import sigmoid
+from athena_assets.lifecycle.pieces import in_pieces
 from athena_assets.lifecycle.season import DAYS_IN_TABLE
 from athena_assets.lifecycle.trees import load_booster, tree_margin
 
@@ -42,14 +43,21 @@ class Ranking:
 
     @cached_property
     def booster(self) -> "xgboost.Booster":
-        """The trees, loaded once."""
-        return load_booster(self.trees, threads=self.threads)
+        """The trees, loaded once; for one thread, because threads share the rows."""
+        return load_booster(self.trees)
 
     def margin(self, matrix: Matrix) -> FloatArray:
         """Score (rows,), in logits, level excluded."""
-        trees = tree_margin(self.booster, matrix[:, self.tree_columns])
-        margin: FloatArray = self.linear.score(matrix) + self.tree_scale * trees
-        return margin
+        booster = self.booster
+
+        def of(rows: slice) -> FloatArray:
+            part = matrix[rows]
+            margin: FloatArray = self.linear.score(part) + self.tree_scale * tree_margin(
+                booster, part[:, self.tree_columns]
+            )
+            return margin
+
+        return np.concatenate([np.empty(0), *in_pieces(of, len(matrix), threads=self.threads)])
 
     def scaled(self, factor: float) -> "Ranking":
         """The same ranking, steeper or flatter."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
 from athena_assets.lifecycle.logistic import fit_logistic
+from athena_assets.lifecycle.pieces import in_pieces
 
 CLIP = 0.005
 """Share of the training values clipped at each end."""
@@ -58,6 +59,12 @@ class LinearPart:
         contributions: FloatArray = values + self.transform.missing(matrix) * self.missing_weight
         return contributions
 
+    def mean_contributions(self, matrix: Matrix, *, threads: int = 1) -> FloatArray:
+        """The mean of `contributions` over the rows (used columns,); 0 where there are none."""
+        sums = in_pieces(lambda rows: self.contributions(matrix[rows]).sum(axis=0), len(matrix), threads=threads)
+        mean: FloatArray = sum(sums, np.zeros(len(self.weight))) / max(1, len(matrix))
+        return mean
+
     def scaled(self, factor: float) -> "LinearPart":
         """The same score times a factor."""
         return LinearPart(self.transform, self.weight * factor, self.missing_weight * factor)
@@ -87,25 +94,40 @@ def fit_transform(matrix: Matrix, columns: NDArray[np.int64]) -> LogTransform:
     return LogTransform(np.array(kept, dtype=np.int64), *(table[:, i] for i in range(4)))
 
 
-def fit_linear(data: Dataset, columns: NDArray[np.int64], *, l2: float) -> tuple[LinearPart, FloatArray]:
+def fit_linear(data: Dataset, columns: NDArray[np.int64], *, l2: float, threads: int) -> tuple[LinearPart, FloatArray]:
     """The score, and one free intercept per snapshot (snapshots,).
 
     The intercepts take up how much churn there was at each snapshot, so that the weights learn only who is more
     likely than whom. Without them a feature that differs between snapshots is credited with the season.
     """
+    return fit_with_intercepts(
+        data, columns, one_hot(data.groups), l2=l2, intercept_penalty=INTERCEPT_PENALTY, threads=threads
+    )
+
+
+def fit_with_intercepts(
+    data: Dataset,
+    columns: NDArray[np.int64],
+    intercepts: FloatArray,
+    *,
+    l2: float,
+    intercept_penalty: float,
+    threads: int,
+) -> tuple[LinearPart, FloatArray]:
+    """The score on these columns, and the weights of `intercepts` (rows, intercepts)."""
     transform = fit_transform(data.matrix, columns)
-    values, missing = transform.standardised(data.matrix), transform.missing(data.matrix)
+    count = len(transform.columns)
+    missing = transform.missing(data.matrix)
     # An indicator that repeats another (all spend is null together) shares its weight under the ridge penalty.
     ever = np.flatnonzero((missing.mean(axis=0) > 0) & (missing.mean(axis=0) < 1))
-    intercepts = one_hot(data.groups)
-    design = np.column_stack([values, missing[:, ever], intercepts])
+    design = np.column_stack([transform.standardised(data.matrix), missing[:, ever], intercepts])
+    del missing
     penalty = np.full(design.shape[1], l2)
-    penalty[values.shape[1] + len(ever) :] = INTERCEPT_PENALTY
-    coefficients = fit_logistic(design, data.label, penalty)
-    missing_weight = np.zeros(values.shape[1])
-    missing_weight[ever] = coefficients[values.shape[1] : values.shape[1] + len(ever)]
-    part = LinearPart(transform, coefficients[: values.shape[1]], missing_weight)
-    return part, coefficients[values.shape[1] + len(ever) :]
+    penalty[count + len(ever) :] = intercept_penalty
+    coefficients = fit_logistic(design, data.label, penalty, threads=threads)
+    missing_weight = np.zeros(count)
+    missing_weight[ever] = coefficients[count : count + len(ever)]
+    return LinearPart(transform, coefficients[:count], missing_weight), coefficients[count + len(ever) :]
 
 
 def one_hot(groups: NDArray[np.int64]) -> FloatArray:

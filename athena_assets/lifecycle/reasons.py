@@ -38,7 +38,7 @@ class Explanation:
 def explain(model: FittedModel, matrix: Matrix, population: Matrix) -> Explanation:
     """Exact contributions of each feature; population: the rows whose mean the linear part is measured against."""
     linear, ranking = model.ranking.linear, model.ranking
-    mean = linear.contributions(population).mean(axis=0)
+    mean = linear.mean_contributions(population, threads=ranking.threads)
     contributions = np.zeros(matrix.shape, dtype=np.float64)
     contributions[:, linear.transform.columns] += linear.contributions(matrix) - mean
     trees = tree_contributions(ranking.booster, matrix[:, ranking.tree_columns]) * ranking.tree_scale
@@ -80,7 +80,7 @@ def reasons_in_words(
     groups = list(themes.values())
     told = np.where(np.isnan(matrix), 0.0, explanation.contributions)
     totals = np.column_stack([told[:, positions].sum(axis=1) for positions in groups])
-    typical = _medians(population)
+    typical = _Medians(population)
     found = []
     for row in range(len(matrix)):
         words: list[str] = []
@@ -90,15 +90,23 @@ def reasons_in_words(
                 break
             positions = groups[group]
             strongest = positions[int(np.argmax(told[row, positions]))]
-            words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical[strongest]))
+            words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical.of(strongest)))
         words += [NO_FURTHER_REASON] * (REASON_COUNT - len(words))
         found.append((words[0], words[1], words[2]))
     return found
 
 
-def _medians(population: Matrix) -> list[float | None]:
-    medians: list[float | None] = []
-    for column in population.T:
-        present = column[~np.isnan(column)]
-        medians.append(float(np.median(present)) if len(present) else None)
-    return medians
+class _Medians:
+    """Medians of the population's columns, each found when it is first asked for."""
+
+    def __init__(self, population: Matrix) -> None:
+        self._population = population
+        self._found: dict[int, float | None] = {}
+
+    def of(self, column: int) -> float | None:
+        """The median of what is not null; None where everything is."""
+        if column not in self._found:
+            values = self._population[:, column]
+            present = values[~np.isnan(values)]
+            self._found[column] = float(np.median(present)) if len(present) else None
+        return self._found[column]

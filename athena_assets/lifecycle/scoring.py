@@ -18,9 +18,6 @@ from athena_assets.lifecycle.model_spec import ValueModel
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 200_000
-"""Rows scored at once: about 40 MB of features."""
-
 DECIMALS = 6
 CENT = Decimal("0.01")
 SPEND_UNIT = Decimal("0.0001")
@@ -32,7 +29,7 @@ class WrongFeatures(AthenaError):
 
 
 def score(artifact: Artifact, matrix: Matrix, features: Sequence[str]) -> FloatArray:
-    """Probabilities (rows,), rounded to six decimals; native model, in chunks.
+    """Probabilities (rows,) by the native model, rounded to six decimals.
 
     matrix: float32 (rows, features), nulls NaN. features: the names of its columns, which must be the manifest's, in
     order; raises `WrongFeatures`.
@@ -46,11 +43,7 @@ def score(artifact: Artifact, matrix: Matrix, features: Sequence[str]) -> FloatA
             found=f"{matrix.shape[1]} columns" + (f"; first difference {different[0]}" if different else ""),
             next_command="score with the feature set version of the manifest",
         )
-    result = np.empty(len(matrix))
-    for start in range(0, len(matrix), CHUNK):
-        rows = slice(start, start + CHUNK)
-        result[rows] = artifact.model.probability(matrix[rows])
-    rounded: FloatArray = np.round(result, DECIMALS)
+    rounded: FloatArray = np.round(artifact.model.probability(matrix), DECIMALS)
     return rounded
 
 

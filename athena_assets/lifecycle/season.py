@@ -116,7 +116,7 @@ class LevelModel:
         return self.prior.predict(days, self.levels, self.history_days, _next_occurrence(origin))
 
 
-def fit_level_model(data: Dataset, season: Season) -> LevelModel:
+def fit_level_model(data: Dataset, season: Season, *, threads: int = 1) -> LevelModel:
     """Fit the level model on the stacked snapshots."""
     columns = np.array(
         [data.features.index(name) for name in season.comparable_features if name in data.features], dtype=np.int64
@@ -128,7 +128,7 @@ def fit_level_model(data: Dataset, season: Season) -> LevelModel:
             found=", ".join(data.features),
             next_command="list windows that the source can fill under season.comparable_features",
         )
-    part, levels = fit_linear(data, columns, l2=LEVEL_L2)
+    part, levels = fit_linear(data, columns, l2=LEVEL_L2, threads=threads)
     history = data.column(season.history_feature)
     seen = np.array([history[data.groups == group][0] for group in range(len(levels))])
     return LevelModel(part, data.snapshots, levels, seen, LevelPrior.of(season))

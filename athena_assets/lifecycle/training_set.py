@@ -18,7 +18,6 @@ from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.snapshots import NotEnoughHistory, complete_snapshots
 from athena_assets.nights import Night
 
-
 BUCKETS = 65_536
 _LABELLED = "temp.labelled_snapshots"
 _BUCKET = "md5_number_upper(customer_id) >> 48"

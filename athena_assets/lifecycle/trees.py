@@ -49,11 +49,11 @@ def fit_trees(
     return xgboost.train(settings, matrix, num_boost_round=int(parameters["rounds"]))
 
 
-def load_booster(raw: bytes, *, threads: int = 1) -> "xgboost.Booster":
-    """A booster from its UBJ bytes."""
+def load_booster(raw: bytes) -> "xgboost.Booster":
+    """A booster for one thread from its UBJ bytes; several may call it at once."""
     import xgboost
 
-    booster = xgboost.Booster({"nthread": threads})
+    booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(raw))
     return booster
 

@@ -46,3 +46,14 @@ def test_transform_when_feature_is_null_everywhere_then_left_out(churn_data: Dat
     used = {churn_data.features[column] for column in logistic.part.transform.columns}
     assert "online_share_365d" not in used
     assert np.isfinite(logistic.probability(churn_data.matrix)).all()
+
+
+def test_logistic_when_threads_share_the_rows_then_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("athena_assets.lifecycle.pieces.ROWS", 97)
+    generator = np.random.default_rng(5)
+    design = generator.normal(size=(1_500, 7))
+    label = (generator.uniform(size=1_500) < sigmoid(design @ generator.normal(size=7))).astype(float)
+    one, *others = (fit_logistic(design, label, np.full(7, 3.0), threads=count) for count in (1, 2, 5))
+    assert all(np.array_equal(one, other) for other in others)
+    monkeypatch.setattr("athena_assets.lifecycle.pieces.ROWS", 10_000)
+    assert np.allclose(fit_logistic(design, label, np.full(7, 3.0)), one, rtol=1e-9)

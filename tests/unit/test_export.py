@@ -142,7 +142,7 @@ def test_score_when_chunked_then_equal_and_six_decimals(
     written: Artifact, churn_data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = score(written, churn_data.matrix, churn_data.features)
-    monkeypatch.setattr("athena_assets.lifecycle.scoring.CHUNK", 37)
+    monkeypatch.setattr("athena_assets.lifecycle.pieces.ROWS", 37)
     assert np.array_equal(whole, score(written, churn_data.matrix, churn_data.features))
     assert np.array_equal(whole, np.round(whole, 6))
     assert whole == pytest.approx(written.model.probability(churn_data.matrix), abs=5e-7)

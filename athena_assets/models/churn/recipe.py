@@ -23,7 +23,7 @@ NOT_FOR_TREES = frozenset({"l2", "tree_share"})
 def fit_ranking(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int]) -> Ranking:
     """Who is more likely than whom; parameters: `l2`, `tree_share` (0 to 1), `rounds`, and XGBoost's own."""
     columns = _ranking_columns(data, spec)
-    linear, intercepts = fit_linear(data, columns, l2=float(parameters["l2"]))
+    linear, intercepts = fit_linear(data, columns, l2=float(parameters["l2"]), threads=spec.algorithm.threads)
     trees = fit_trees(
         data,
         columns,
@@ -38,7 +38,7 @@ def fit_ranking(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float |
 def fit(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int], *, slope: float) -> FittedModel:
     """The whole model; slope: the factor that out-of-time predictions asked for (1 changes nothing)."""
     ranking = fit_ranking(data, spec, parameters).scaled(slope)
-    level_model = fit_level_model(data, spec.season)
+    level_model = fit_level_model(data, spec.season, threads=spec.algorithm.threads)
     level = standardise(level_model, data, ranking.margin(data.matrix))
     return fitted_model(
         data.features,
