@@ -230,9 +230,9 @@ def _cleaning(retailer: Retailer, cache: Path | None) -> Iterator[tuple[Node, No
     # The text of a night, whichever it is: the night itself is a parameter.
     for statement in clean_statements(retailer.source, Scope.of_night(retailer.first_night)):
         target = _nightly(statement.target)
-        for address in tables_read(statement.select, [address for address, _ in known]):
+        for address in tables_read(statement.whole, [address for address, _ in known]):
             yield (_nightly(address), WHOLE), (target, WHOLE)
-        for column, sources in column_lineage(statement.select, known, cache).items():
+        for column, sources in column_lineage(statement.whole, known, cache).items():
             for address, name in sources:
                 if _nightly(address) != target:
                     yield (_nightly(address), name), (target, column)

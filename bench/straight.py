@@ -22,7 +22,7 @@ from athena_assets.lifecycle.training_run import drifting_features, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, training_rows
 from athena_assets.nights import Night
 from athena_assets.orders.assets import ensure_clean_tables
-from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
 from athena_assets.predictions.checks import drift_of_night
 from athena_assets.predictions.prediction_contract import candidate_contract
 from athena_assets.predictions.scores import features_of_night, score_night
@@ -128,7 +128,9 @@ class StraightNights:
     def _clean(self, night: Night, contracts: dict[str, Contract]) -> None:
         ensure_clean_tables(self.connection, self.workplace.retailer)
         scope = Scope.of_night(night)
+        made: set[str] = set()
         for statement in clean_statements(self.workplace.source, scope):
+            make_facts(self.connection, statement, made)
             replace_rows(
                 self.connection,
                 statement.target,

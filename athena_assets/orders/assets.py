@@ -9,7 +9,7 @@ import duckdb
 from athena_assets.contracts import clean_contracts, known_columns
 from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
 from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
 from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import Delivery, snapshot_of
@@ -72,13 +72,13 @@ def _specs(
     scope: Scope,
     partitions: dg.PartitionsDefinition | None,
 ) -> list[dg.AssetSpec]:
-    texts = "".join(statement.select for statement in clean_statements(retailer.source, Scope.history()))
+    texts = "".join(statement.whole for statement in clean_statements(retailer.source, Scope.history()))
     version = hashlib.sha256(texts.encode()).hexdigest()[:12]
     tables = [address for address, _ in known_columns(retailer)]
     reads = {
         statement.table: [
             dg.AssetKey(address.split("."))
-            for address in tables_read(statement.select, tables)
+            for address in tables_read(statement.whole, tables)
             if address != statement.target
         ]
         for statement in clean_statements(retailer.source, scope)
@@ -115,7 +115,9 @@ def _clean(
         ensure_clean_tables(connection, retailer)
         for contract in contracts.values():
             stamp(connection, contract, scope.night.isoformat() if scope.night else None, context.run.run_id)
+        made: set[str] = set()
         for statement in statements:
+            make_facts(connection, statement, made)
             rows[statement.table] = replace_rows(
                 connection,
                 statement.target,
@@ -140,7 +142,7 @@ def _clean(
         yield materialisation(
             contracts[statement.table],
             rows[statement.table],
-            lineage=column_lineage(statement.select, known_columns(retailer), settings.cache),
+            lineage=column_lineage(statement.whole, known_columns(retailer), settings.cache),
             figures=figures.get(statement.table),
             data_version=snapshot_of(deliveries),
         )

@@ -3,14 +3,19 @@
 The rules decide (rules/*.yaml), the templates compute (sql/*.sql), and this module only puts the two together.
 Statements read `raw.*` and, where it says so, clean tables written earlier in the same list, so they are run in
 order inside one transaction.
+
+What a rule has to know of other rows (is this line a copy, was its order known?) is true of few rows. Such facts are
+statements of their own, made once, and the rows stream past them: a hundred million lines need no more memory than
+the largest fact.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from athena_assets.nights import Night
 from athena_assets.orders.rules import Rule, RuleSet, rules_for
@@ -18,6 +23,9 @@ from athena_assets.sources.parsing import quote_text
 from athena_assets.sources.source import Source
 from athena_assets.sources.tables import DATE, RAW_TABLES, TEXT
 from athena_assets.sql import parameters_used
+
+if TYPE_CHECKING:
+    import duckdb
 
 SQL = Path(__file__).parent / "sql"
 
@@ -32,6 +40,9 @@ ENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Columns of the clean tables that are delivered as they are."""
+
+LINE_CONTENT = ("order_id", "product_id", "quantity", "unit_price", "order_ts", "customer_id", "country")
+"""What makes two delivered lines equal."""
 
 IDENTITY: Mapping[str, tuple[str, ...]] = {
     "orders": ("order_id",),
@@ -80,20 +91,50 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """What is to be known of some rows before others are judged; `name` is the temporary table that `select` fills."""
+
+    name: str
+    select: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class CleanStatement:
-    """One clean table's SELECT. `target` is the address to insert its rows into, by name."""
+    """One clean table's SELECT. `target` is the address to insert its rows into, by name.
+
+    facts: what the select reads as temporary tables, in the order in which to make them (`make_facts`).
+    """
 
     table: str
     target: str
     select: str
     parameters: dict[str, Any]
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The same SELECT with its facts as common table expressions, for whoever follows columns through it."""
+        if not self.facts:
+            return self.select
+        parts = ",\n".join(f"{fact.name} AS (\n{fact.select}\n)" for fact in self.facts)
+        return f"WITH {parts}\nSELECT * FROM (\n{self.select}\n)"
+
+
+def make_facts(connection: "duckdb.DuckDBPyConnection", statement: CleanStatement, made: set[str]) -> None:
+    """Fill the temporary tables that the statement reads and `made` does not name yet; adds their names to it."""
+    for fact in statement.facts:
+        if fact.name not in made:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {fact.name} AS {fact.select}", fact.parameters)
+            made.add(fact.name)
 
 
 def clean_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]:
     """The SELECTs of every clean table that the source delivers or lets derive, in order of dependence.
 
     A target's rows of the scope (`scope.condition`) are to be deleted before its rows are inserted; nothing
-    else of the scope is read while being written. Row order is total and stated in each SELECT.
+    else of the scope is read while being written. Row order is total and stated in each SELECT. A fact of a later
+    statement may rest on the clean rows of an earlier one.
     """
     engine = _Engine(source, scope, rules_for(source.name))
     texts = {"order_lines": engine.order_lines(), "orders": engine.orders()}
@@ -104,20 +145,14 @@ def clean_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]
             texts[table] = engine.derived(table)
     texts["quarantine"] = engine.quarantine()
     texts["accounting"] = engine.accounting()
-    return tuple(
-        CleanStatement(table, f"orders.{table}{scope.suffix}", text, scope.parameters_of(text))
-        for table, text in texts.items()
-    )
+    return tuple(engine.statement(table, f"orders.{table}{scope.suffix}", text) for table, text in texts.items())
 
 
 def reason_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]:
     """Per delivered table: rows and money per deciding rule, kept ones included (table_name, code, kept, ...)."""
     engine = _Engine(source, scope, rules_for(source.name))
     texts = {table: engine.reason_counts(table) for table in source.tables}
-    return tuple(
-        CleanStatement(table, f"raw.{table}{scope.suffix}", text, scope.parameters_of(text))
-        for table, text in texts.items()
-    )
+    return tuple(engine.statement(table, f"raw.{table}{scope.suffix}", text) for table, text in texts.items())
 
 
 @dataclass(frozen=True)
@@ -125,6 +160,16 @@ class _Engine:
     source: Source
     scope: Scope
     rules: RuleSet
+
+    def statement(self, table: str, target: str, text: str) -> CleanStatement:
+        """The statement with the facts that its text reads, and those that they rest on."""
+        facts: list[Fact] = []
+        read = text
+        for name, select in reversed([fact for judged in self.source.tables for fact in self._facts(judged).items()]):
+            if re.search(rf"\b{name}\b", read):
+                facts.insert(0, Fact(name, select, self.scope.parameters_of(select)))
+                read += select
+        return CleanStatement(table, target, text, self.scope.parameters_of(text), tuple(facts))
 
     def order_lines(self) -> str:
         return self._fill("order_lines", table="order_lines", charge_codes=_codes(self._charges()))
@@ -217,54 +262,83 @@ class _Engine:
     def _judged(self, table: str) -> str:
         return self._judged_lines() if table == "order_lines" else self._judged_entities(table)
 
+    def _facts(self, table: str) -> dict[str, str]:
+        """What the judged rows of the table read, by name, in the order in which each rests on the ones before."""
+        if table != "order_lines":
+            return self._facts_of_entities(table)
+        earlier = {**self._common(table, self._earlier(table, LINE_CONTENT)), "content": ", ".join(LINE_CONTENT)}
+        names = ("line_fingerprints", "line_passes", "line_copies", "line_reversals", "earlier_lines")
+        facts = {name: _template(name, earlier) for name in names}
+        if self._order_rules:
+            kept = self._kept(table)
+            facts["order_codes"] = _template(
+                "order_codes",
+                {
+                    **self._common(table, ""),
+                    "lines": self._lines_judged_alone("line_code"),
+                    "suffix": self.scope.suffix,
+                    "merchandise_codes": _codes([rule for rule in kept if rule.merchandise]),
+                    "order_cases": _cases(self._order_rules),
+                },
+            )
+        return facts
+
+    def _facts_of_entities(self, table: str) -> dict[str, str]:
+        identity = IDENTITY[table]
+        values = {
+            **self._common(table, self._earlier(table, identity)),
+            "identity": ", ".join(identity),
+            "key": identity[0],
+        }
+        facts = {
+            f"{table}_copies": _template("entity_copies", values),
+            f"{table}_earlier": _template("earlier_entities", values),
+        }
+        if table == "orders":
+            facts["lines_by_order"] = _template("lines_by_order", values)
+        return facts
+
+    @property
+    def _order_rules(self) -> list[Rule]:
+        return [rule for rule in self.rules.of("order_lines") if rule.level == "order"]
+
     def _judged_lines(self) -> str:
-        rules = self.rules.of("order_lines")
-        order_rules = [rule for rule in rules if rule.level == "order"]
-        columns = ["order_id", "product_id", "quantity", "unit_price", "order_ts", "customer_id", "country"]
-        lines = _template(
-            "judged_lines",
-            {
-                **self._common("order_lines", ""),
-                "amount": RAW_TABLES["order_lines"].amount or "0",
-                "earlier_lines": self._earlier("order_lines", columns),
-                "line_code": f"CASE {_cases([rule for rule in rules if rule.level == 'line'])} END",
-                "as": "line_code" if order_rules else "code",
-            },
-        )
-        if not order_rules:
-            return lines
-        kept = self._kept("order_lines")
-        return _template(
-            "judged_by_order",
-            {
-                "lines": lines,
-                "suffix": self.scope.suffix,
-                "in_scope": self.scope.condition,
-                "merchandise_codes": _codes([rule for rule in kept if rule.merchandise]),
-                "line_kept_codes": _codes(kept),
-                "order_cases": _cases(order_rules),
-            },
-        )
+        if not self._order_rules:
+            return self._lines_judged_alone("code")
+        values = {
+            "lines": self._lines_judged_alone("line_code"),
+            "line_kept_codes": _codes(self._kept("order_lines")),
+        }
+        return _template("judged_by_order", values)
+
+    def _lines_judged_alone(self, name: str) -> str:
+        """The lines with what the line rules say of them, in a column of that name."""
+        values = {
+            **self._common("order_lines", ""),
+            "content": ", ".join(LINE_CONTENT),
+            "amount": RAW_TABLES["order_lines"].amount or "0",
+            "line_code": f"CASE {_cases([rule for rule in self.rules.of('order_lines') if rule.level == 'line'])} END",
+            "as": name,
+        }
+        return _template("judged_lines", values)
 
     def _judged_entities(self, table: str) -> str:
         identity = IDENTITY[table]
-        lines = "SELECT NULL AS order_id, CAST(0 AS DECIMAL(18,4)) AS line_amount, true AS is_merchandise WHERE false"
-        if table == "orders":
-            lines = (
-                f"SELECT order_id, line_amount, is_merchandise FROM {self._clean_lines} WHERE {self.scope.condition}"
-            )
+        common = self._common(table, "")
+        delivered = "    SELECT * FROM {raw} WHERE {in_scope}".format(**common)
+        earlier = f"{table}_earlier"
         return _template(
             "judged_entities",
             {
-                **self._common(table, self._earlier(table, identity)),
+                "delivered": _template("orders_with_lines", common) if table == "orders" else delivered,
                 "amount": RAW_TABLES[table].amount or "CAST(0 AS DECIMAL(18,4))",
                 "identity": ", ".join(identity),
                 "key": identity[0],
+                "copies": f"{table}_copies",
+                "earlier": earlier,
                 "same_identity": " AND ".join(
-                    f"earlier.{name} IS NOT DISTINCT FROM delivered.{name}" for name in identity
+                    f"{earlier}.{name} IS NOT DISTINCT FROM delivered.{name}" for name in identity
                 ),
-                "clean_lines": lines,
-                "lines_of_order": ("line_totals.lines_order_id = delivered.order_id" if table == "orders" else "false"),
                 "code": f"CASE {_cases(self.rules.of(table))} END",
             },
         )

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, reason_statements
+from athena_assets.orders.cleaning import Scope, clean_statements, make_facts, reason_statements
 from athena_assets.orders.rules import rules_for
 from athena_assets.sources.deliveries import delivery_id_of, unread_columns
 from athena_assets.sources.files import sha256_of
@@ -164,13 +164,16 @@ def _read(
 
 def _judge(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[ReasonCount, ...]:
     connection.execute("CREATE SCHEMA orders")
+    made: set[str] = set()
     if source.delivers("orders"):
         lines = clean_statements(source, Scope.history())[0]
+        make_facts(connection, lines, made)
         connection.execute(f"CREATE TABLE {lines.target} AS {lines.select}", lines.parameters)
     rules = rules_for(source.name)
     words = {(table, rule.code): rule.reason for table in RAW_TABLES for rule in rules.of(table)}
     counts = []
     for statement in reason_statements(source, Scope.history()):
+        make_facts(connection, statement, made)
         for table, code, kept, rows, amount in connection.execute(statement.select, statement.parameters).fetchall():
             counts.append(ReasonCount(table, code, kept, rows, amount, words[table, code]))
     return tuple(counts)

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
 from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
@@ -52,7 +52,9 @@ class Shop:
         for select in self.landing.raw_selects(self.connection, RETAIL, delivery, "order_lines"):
             target = f"raw.order_lines{scope.suffix}"
             self.connection.execute(f"INSERT INTO {target} BY NAME {select.sql}", select.parameters)
+        made: set[str] = set()
         for statement in clean_statements(RETAIL, scope):
+            make_facts(self.connection, statement, made)
             self.connection.execute(f"INSERT INTO {statement.target} BY NAME {statement.select}", statement.parameters)
         return self
 
