@@ -15,6 +15,7 @@ from bench import (
     meter,
     night,
     orchestrator,
+    published,
     real,
     scale,
     simulation,
@@ -25,7 +26,19 @@ from bench.machine import machine
 from bench.retailer import small_retailer, temporary_home
 from bench.table import Table
 
-PARTS = ("start", "orchestrator", "meter", "features", "gate", "night", "artifact", "real", "simulation", "scale")
+PARTS = (
+    "start",
+    "orchestrator",
+    "meter",
+    "features",
+    "gate",
+    "night",
+    "artifact",
+    "published",
+    "real",
+    "simulation",
+    "scale",
+)
 FALSE_ALARMS = "false-alarms"
 """Half an hour, and no benchmark of time: only when it is named."""
 SIMULATOR_PLOTS = "simulator-plots"
@@ -64,6 +77,8 @@ class Benchmarks:
                 yield from artifact.measure(self._retailer, customers, rounds)
             case "scale":
                 yield from scale.measure(customers, rounds)
+            case "published":
+                yield published.measure(customers, rounds)
             case "simulation":
                 yield from simulation.measure(customers)
             case "false-alarms":
@@ -98,7 +113,10 @@ def _options() -> argparse.Namespace:
         help=f"which of {', '.join(PARTS)}; default: all; or {FALSE_ALARMS}, {SIMULATOR_PLOTS}",
     )
     parser.add_argument(
-        "--customers", type=_at_least(100), default=200_000, help="of the features, batch, simulation and scale parts"
+        "--customers",
+        type=_at_least(100),
+        default=200_000,
+        help="of the features, batch, published, simulation and scale parts",
     )
     parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
     parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")

@@ -5,7 +5,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-LIBRARIES = ("dagster", "duckdb", "xgboost", "onnxruntime", "pandas")
+LIBRARIES = ("dagster", "duckdb", "xgboost", "onnxruntime", "pandas", "polars")
 
 
 def machine() -> str:

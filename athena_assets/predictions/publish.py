@@ -15,6 +15,8 @@ from athena_assets.nights import Night
 
 NIGHT_FILE = "part-0.parquet"
 LATEST = "latest.parquet"
+LAYOUT = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880"
+"""For the readers: a codec that is quick to read, row groups that a query for one customer skips (decision 0027)."""
 
 
 def publish_night(
@@ -38,7 +40,7 @@ def publish_night(
     with replacing(target) as temporary:
         connection.execute(
             f"COPY (SELECT * EXCLUDE (night) FROM {table} WHERE night = DATE '{night.key}' ORDER BY {order_by})"
-            f" TO '{_quoted(temporary)}' (FORMAT parquet, COMPRESSION zstd)"
+            f" TO '{_quoted(temporary)}' ({LAYOUT})"
         )
     latest = folder / LATEST
     published = night_of(latest)
