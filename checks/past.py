@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import duckdb
 
 from athena_assets.sql import has_table
-from checks.compiler import aggregate_sql
+from checks.bulk_figures import figures_between, last_figures
 from checks.contract import Band, Contract
 from checks.rules import Past, Rule
 from checks.verdicts import has_figure_hashes
@@ -45,8 +45,15 @@ def past_figures(
         found.add(rule, date.fromisoformat(partition), Past(float(figure), int(rows), told=bool(told)))
     if contract.history and has_table(connection, contract.twin().address):
         for since, until, wanted in found.stretches_missing():
+            # Rules that need the partition's key have no figures there.
             usable = [rule for rule in rules if rule.id in wanted and "$partition" not in rule.expression]
-            _add_bulk(connection, contract, usable, since, until, found)
+            if since is None:
+                days = DAYS_PER_PARTITION * found.longest(usable)
+                figures = last_figures(connection, contract, usable, until=until, days=days)
+            else:
+                figures = figures_between(connection, contract, usable, since, until)
+            for each in figures:
+                found.add(each.rule, each.day, Past(each.figure, each.rows))
     return {rule: tuple(found.of(rule)) for rule in bands}
 
 
@@ -94,7 +101,7 @@ class _Figures:
 
     def longest(self, rules: Sequence[Rule]) -> int:
         """How many partitions the rules look back at most."""
-        return max(self._bands[rule.id].partitions for rule in rules)
+        return max((self._bands[rule.id].partitions for rule in rules), default=0)
 
 
 def _week_before(night: date) -> tuple[date, date]:
@@ -130,34 +137,3 @@ def _recorded(
             "oldest": (night - OLDEST).isoformat(),
         },
     ).fetchall()
-
-
-def _add_bulk(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    rules: Sequence[Rule],
-    since: date | None,
-    until: date,
-    found: _Figures,
-) -> None:
-    """Add the figures of days of the bulk history, which have rows and so count as days on which the retailer traded.
-
-    Rules that need the partition's key have no figures there.
-    """
-    if not rules:
-        return
-    column, table = contract.partitioned_by, contract.twin().address
-    if since is None:
-        last = f"(SELECT max({column}) FROM {table} WHERE {column} <= $until)"
-        days = DAYS_PER_PARTITION * found.longest(rules)
-        where = f"{column} <= $until AND {column} >= {last} - {days}"
-    else:
-        where = f"{column} BETWEEN $since AND $until"
-    sql = aggregate_sql(table, rules, where, also=(column or "",))
-    parameters: dict[str, object] = {"until": until} if since is None else {"since": since, "until": until}
-    if "$is_open" in sql:
-        parameters["is_open"] = True
-    for day, rows, *figures in connection.execute(f"{sql}\nGROUP BY {column}", parameters).fetchall():
-        for rule, figure in zip(rules, figures, strict=True):
-            if figure is not None:
-                found.add(rule.id, day, Past(float(figure), int(rows)))

@@ -194,3 +194,28 @@ def test_save_when_the_home_was_made_before_hashes_were_kept_then_it_keeps_them_
         (1.0, True),
         (2.0, False),
     ]
+
+
+def test_past_when_the_history_stands_in_then_its_figures_are_kept_until_it_or_the_rule_changes(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    bulk(shop, NIGHT - timedelta(days=1), 5)
+    stamp(shop, SALE.twin(), None, "run")
+    assert figures(shop) == [Past(5.0, 5)]
+    # Behind the gate's back, so that what is kept can be told from what would be computed.
+    bulk(shop, NIGHT - timedelta(days=1), 2)
+    assert figures(shop) == [Past(5.0, 5)]
+    other = replace(SALE, rules=(replace(ROWS, expression="count(*) * 10"),))
+    assert figures(shop, other) == [Past(70.0, 7)]
+    assert figures(shop) == [Past(5.0, 5)]
+    stamp(shop, SALE.twin(), None, "run")
+    assert figures(shop) == [Past(7.0, 7)]
+
+
+def test_past_when_a_rule_has_no_figure_on_any_day_then_that_is_kept_too(shop: duckdb.DuckDBPyConnection) -> None:
+    bulk(shop, NIGHT - timedelta(days=1), 5)
+    stamp(shop, SALE.twin(), None, "run")
+    never = replace(SALE, rules=(replace(ROWS, expression="nullif(count(*), 5)"),))
+    assert figures(shop, never) == []
+    bulk(shop, NIGHT - timedelta(days=1), 1)
+    assert figures(shop, never) == []
