@@ -24,7 +24,7 @@ class InvalidTrainingData(AthenaError):
     """A table cannot be trained on or scored; names the column and what is wrong with it."""
 
 
-def to_matrix(table: "pa.Table", features: Sequence[str]) -> Matrix:
+def to_matrix(table: "pa.Table", features: Sequence[str], *, threads: int = 1) -> Matrix:
     """The named columns as float32, nulls as NaN, booleans as 0 and 1; raises `InvalidTrainingData`."""
     import pyarrow as pa
 
@@ -50,7 +50,7 @@ def to_matrix(table: "pa.Table", features: Sequence[str]) -> Matrix:
                 part = part.cast(pa.int8())
             matrix[rows, position] = part.cast(pa.float64()).to_numpy()
 
-    in_pieces(fill, table.num_rows, threads=1)
+    in_pieces(fill, table.num_rows, threads=threads)
     if np.isinf(matrix).any():
         name = features[int(np.argwhere(np.isinf(matrix))[0, 1])]
         raise InvalidTrainingData(f"feature column {name} holds an infinite value", expected="finite or null")

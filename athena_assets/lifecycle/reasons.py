@@ -23,6 +23,14 @@ NO_FURTHER_REASON = "no further reason"
 Phrase = Callable[[str, float, float | None], str]
 """(feature, value with NaN for null, the population's median or None) -> words."""
 
+REFERENCE_ROWS = 100_000
+"""Enough for a mean to within a hundredth of the spread between customers."""
+
+
+def reference_rows(population: Matrix) -> Matrix:
+    """The rows that stand for the scored population: all of few, of many every so-manieth."""
+    return population[:: max(1, -(-len(population) // REFERENCE_ROWS))]
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -36,9 +44,10 @@ class Explanation:
 
 
 def explain(model: FittedModel, matrix: Matrix, population: Matrix) -> Explanation:
-    """Exact contributions of each feature; population: the rows whose mean the linear part is measured against."""
+    """Exact contributions of each feature; population: the rows whose mean the linear part is measured against
+    (`reference_rows`)."""
     linear, ranking = model.ranking.linear, model.ranking
-    mean = linear.mean_contributions(population, threads=ranking.threads)
+    mean = linear.contributions(population).mean(axis=0)
     contributions = np.zeros(matrix.shape, dtype=np.float64)
     contributions[:, linear.transform.columns] += linear.contributions(matrix) - mean
     trees = tree_contributions(ranking.booster, matrix[:, ranking.tree_columns]) * ranking.tree_scale
@@ -80,7 +89,7 @@ def reasons_in_words(
     groups = list(themes.values())
     told = np.where(np.isnan(matrix), 0.0, explanation.contributions)
     totals = np.column_stack([told[:, positions].sum(axis=1) for positions in groups])
-    typical = _Medians(population)
+    typical = _medians(population)
     found = []
     for row in range(len(matrix)):
         words: list[str] = []
@@ -90,23 +99,15 @@ def reasons_in_words(
                 break
             positions = groups[group]
             strongest = positions[int(np.argmax(told[row, positions]))]
-            words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical.of(strongest)))
+            words.append(phrase(model.features[strongest], float(matrix[row, strongest]), typical[strongest]))
         words += [NO_FURTHER_REASON] * (REASON_COUNT - len(words))
         found.append((words[0], words[1], words[2]))
     return found
 
 
-class _Medians:
-    """Medians of the population's columns, each found when it is first asked for."""
-
-    def __init__(self, population: Matrix) -> None:
-        self._population = population
-        self._found: dict[int, float | None] = {}
-
-    def of(self, column: int) -> float | None:
-        """The median of what is not null; None where everything is."""
-        if column not in self._found:
-            values = self._population[:, column]
-            present = values[~np.isnan(values)]
-            self._found[column] = float(np.median(present)) if len(present) else None
-        return self._found[column]
+def _medians(population: Matrix) -> list[float | None]:
+    medians: list[float | None] = []
+    for column in population.T:
+        present = column[~np.isnan(column)]
+        medians.append(float(np.median(present)) if len(present) else None)
+    return medians

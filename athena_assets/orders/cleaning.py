@@ -267,7 +267,7 @@ class _Engine:
         if table != "order_lines":
             return self._facts_of_entities(table)
         earlier = {**self._common(table, self._earlier(table, LINE_CONTENT)), "content": ", ".join(LINE_CONTENT)}
-        names = ("line_fingerprints", "line_passes", "line_copies", "line_reversals", "earlier_lines")
+        names = ("line_fingerprints", "line_passes", "line_copies", "line_reversals", "known_orders", "earlier_lines")
         facts = {name: _template(name, earlier) for name in names}
         if self._order_rules:
             kept = self._kept(table)

@@ -14,7 +14,7 @@ from athena_assets.features.words import words
 from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import Matrix, to_matrix
 from athena_assets.lifecycle.model_spec import ModelSpec
-from athena_assets.lifecycle.reasons import explain, reasons_in_words, top_rows
+from athena_assets.lifecycle.reasons import explain, reasons_in_words, reference_rows, top_rows
 from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score, tier_names
 from athena_assets.lifecycle.training_run import FEATURE_VERSION
 from athena_assets.nights import Night
@@ -75,7 +75,7 @@ def score_night(spec: ModelSpec, artifact: Artifact, rows: "pa.Table", feature_s
     import pyarrow as pa
 
     features = artifact.model.features
-    matrix = to_matrix(rows, features)
+    matrix = to_matrix(rows, features, threads=artifact.model.ranking.threads)
     probability = score(artifact, matrix, features)
     value = expected_value_at_risk(probability, unscaled(rows.column(spec.value.spend_feature)), spec.value)
     top = top_rows(value, probability, spec.reasons.top_k)
@@ -115,5 +115,6 @@ def reasons_for(
     def phrase(feature: str, value: float, typical: float | None) -> str:
         return words(feature_set.by_name[feature], None if np.isnan(value) else value, typical=typical)
 
+    population = reference_rows(population)
     explanation = explain(artifact.model, matrix, population)
     return reasons_in_words(explanation, matrix, population, artifact.model, spec.reasons, phrase)
