@@ -84,7 +84,11 @@ def build_athena(settings: Settings, overrides: Overrides | None = None) -> Athe
     """Compose every part for one home."""
     overrides = overrides or Overrides()
     retailer = load_retailer(settings)
-    feature_set = load_feature_set(retailer.feature_tables, business_country=retailer.source.mapping.business_country)
+    feature_set = load_feature_set(
+        retailer.feature_tables,
+        business_country=retailer.source.mapping.business_country,
+        corrected=retailer.corrected_tables,
+    )
     models = tuple(load_model_spec(overrides.models / name) for name in model_names(overrides.models))
     last = retailer.last_night
     zone = retailer.source.timezone

@@ -198,7 +198,11 @@ def impact_graph(source: Source, *, models: Path = MODELS, cache: Path | None = 
         takes seconds.
     """
     retailer = Retailer(source, Night(date.min), None)  # only its tables are asked for, and they have no date
-    feature_set = load_feature_set(retailer.feature_tables, business_country=source.mapping.business_country)
+    feature_set = load_feature_set(
+        retailer.feature_tables,
+        business_country=source.mapping.business_country,
+        corrected=retailer.corrected_tables,
+    )
     specs = tuple(load_model_spec(models / name) for name in model_names(models))
     contracts = contracts_in_force(retailer, feature_set, specs)
     traced: set[str] = {FEATURE_TABLE}

@@ -42,6 +42,11 @@ class Retailer:
         """Clean tables that features may read."""
         return tuple(table for table in self.clean_tables if table not in ("order_lines", "products"))
 
+    @property
+    def corrected_tables(self) -> tuple[str, ...]:
+        """Clean tables of which a row may be delivered again, corrected."""
+        return ("orders",) if self.source.corrects_orders else ()
+
     def is_open(self, day: date) -> bool:
         """Whether the retailer trades on a day, by the calendar of its mapping."""
         return self.source.mapping.calendar.is_open(day)

@@ -24,6 +24,8 @@ class BaseTable(BaseModel):
     """Address of the view that it reads, the only one."""
     version_key: str | None
     """Column that a corrected delivery repeats with a later known_at; null where features handle versions."""
+    correction_flag: str | None = None
+    """Column of the source that is true on every version but the first; null where the source does not tell."""
     event_time: str | None
     """Column of the source whose distance from as_of is `days_ago`; null where rows have no age."""
     grain: str
@@ -34,8 +36,8 @@ class BaseTable(BaseModel):
         """The SQL of the base rows.
 
         corrected: rows may be delivered again with the same `version_key` and a later `known_at`; of those
-        known at the cutoff only the last counts, whatever its event time. It costs a sort by key,
-        so it is only paid for where the source declares that it corrects.
+        known at the cutoff only the last counts, whatever its event time. Where the source flags corrections, every
+        row is held against those few; elsewhere all rows are sorted by key.
         """
         if not corrected:
             return self.sql
@@ -45,11 +47,19 @@ class BaseTable(BaseModel):
                 expected="a table whose base header names a version_key",
                 found="version_key: null",
             )
-        latest = (
-            f"(SELECT * FROM {self.source} WHERE known_at <= CAST($cutoff AS TIMESTAMP) "
-            f"QUALIFY row_number() OVER (PARTITION BY {self.version_key} ORDER BY known_at DESC) = 1)"
+        return self.sql.replace(f"FROM {self.source}", f"FROM {self._latest}")
+
+    @property
+    def _latest(self) -> str:
+        known = f"FROM {self.source} WHERE known_at <= CAST($cutoff AS TIMESTAMP)"
+        key = self.version_key
+        if self.correction_flag is None:
+            return f"(SELECT * {known} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC) = 1)"
+        corrected = f"SELECT {key}, max(known_at) AS last_known_at {known} AND {self.correction_flag} GROUP BY {key}"
+        return (
+            f"(SELECT told.* FROM {self.source} AS told LEFT JOIN ({corrected}) AS corrected"
+            f" ON corrected.{key} = told.{key} WHERE told.known_at >= coalesce(last_known_at, told.known_at))"
         )
-        return self.sql.replace(f"FROM {self.source}", f"FROM {latest}")
 
 
 @cache

@@ -216,7 +216,8 @@ LEFT JOIN searched ON searched.customer_id = earlier.customer_id
         if not self.corrected:
             return moved
         key = self.base.version_key
-        corrected = f"SELECT {key} FROM touched WHERE known_at > $earlier_cutoff AND known_at <= $cutoff"
+        # Of several versions the last counts, which may be one that the earlier night had seen.
+        corrected = f"SELECT {key} FROM touched WHERE known_at <= $cutoff GROUP BY {key} HAVING count(*) > 1"
         customers = f"SELECT customer_id FROM touched WHERE customer_id IS NOT NULL AND {key} IN ({corrected})"
         again = self._grouped(f"SELECT * FROM (\n{self._rows()}\n) WHERE customer_id IN ({customers})")
         return f"{moved} WHERE customer_id NOT IN ({customers})\nUNION ALL BY NAME\n{again}"

@@ -71,7 +71,7 @@ class Compiler:
             if f"by_{table}" != main:
                 joins.append(f"LEFT JOIN by_{table} ON by_{table}.customer_id = {main}.customer_id")
         if self._used_context:
-            parts.append(f"{CONTEXT} AS (\n{self._base_text(CONTEXT)}\n)")
+            parts.append(f"{CONTEXT} AS (\n{self.base_text(CONTEXT)}\n)")
             joins.append(f"CROSS JOIN {CONTEXT}")
         selected = [f"{main}.customer_id", "CAST($as_of AS TIMESTAMP) AS as_of"]
         selected += [f"{self._expressions[name]} AS {name}" for name in columns or self._columns]
@@ -82,14 +82,15 @@ class Compiler:
         """One scan of a base table: the aggregates of each customer."""
         columns = ",\n    ".join(f"{call} AS {alias}" for call, alias in self.aggregates[table].items())
         return (
-            f"SELECT\n    customer_id,\n    {columns}\nFROM (\n{self._base_text(table)}\n){where}\nGROUP BY customer_id"
+            f"SELECT\n    customer_id,\n    {columns}\nFROM (\n{self.base_text(table)}\n){where}\nGROUP BY customer_id"
         )
 
     def is_corrected(self, table: str) -> bool:
         """Whether rows of the table may be delivered again, corrected."""
         return self._bases[table].source in {self._bases[name].source for name in self._corrected}
 
-    def _base_text(self, table: str) -> str:
+    def base_text(self, table: str) -> str:
+        """The rows of a base table, of corrected ones the version that counts."""
         return self._bases[table].text(corrected=self.is_corrected(table))
 
     def _resolve(self, name: str) -> str:

@@ -54,9 +54,8 @@ def evaluate_customers(
 ) -> "pa.Table":
     """The same values for a few customers, whether or not they are active; raises `UnknownCustomer`."""
     known = connection.execute(
-        "SELECT DISTINCT customer_id FROM orders.all_orders "
-        "WHERE customer_id IN (SELECT unnest(CAST($customers AS VARCHAR[]))) "
-        "AND order_ts < $as_of AND known_at <= $cutoff",
+        f"SELECT DISTINCT customer_id FROM ({feature_set.rows_of('orders')}) "
+        "WHERE customer_id IN (SELECT unnest(CAST($customers AS VARCHAR[])))",
         {"customers": list(customers), "as_of": as_of, "cutoff": cutoff},
     ).fetchall()
     missing = sorted(set(customers) - {row[0] for row in known})

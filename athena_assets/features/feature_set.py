@@ -88,6 +88,10 @@ class FeatureSet:
         }
         return {name: table for name, table in tables.items() if table.can_be_carried}
 
+    def rows_of(self, table: str) -> str:
+        """The rows of a base table as features see them; parameters $as_of and $cutoff."""
+        return self._compiler.base_text(table)
+
     def _needed(self, *more: str) -> list[FeatureDefinition]:
         """The set's features, more, and those they refer to: nothing else is computed."""
         needed: dict[str, FeatureDefinition] = {}

@@ -34,7 +34,11 @@ def records_of(
     record = need_home(settings.home)
     source = source_of_home(settings.home, record.source)
     retailer = Retailer(source, Night(record.first_night), None)
-    features = load_feature_set(retailer.feature_tables, business_country=source.mapping.business_country)
+    features = load_feature_set(
+        retailer.feature_tables,
+        business_country=source.mapping.business_country,
+        corrected=retailer.corrected_tables,
+    )
     models = [load_model_spec(MODELS / name) for name in model_names(MODELS)]
 
     @cache

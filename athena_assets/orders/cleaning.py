@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from athena_assets.nights import Night
-from athena_assets.orders.rules import Rule, RuleSet, rules_for
+from athena_assets.orders.rules import Level, Rule, RuleSet, rules_for
 from athena_assets.sources.parsing import quote_text
 from athena_assets.sources.source import Source
 from athena_assets.sources.tables import DATE, RAW_TABLES, TEXT
@@ -43,6 +43,9 @@ ENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 LINE_CONTENT = ("order_id", "product_id", "quantity", "unit_price", "order_ts", "customer_id", "country")
 """What makes two delivered lines equal."""
+
+VERSION_CONTENT = (*LINE_CONTENT[1:], "channel", "is_return")
+"""What the lines of two versions of an order are compared by."""
 
 IDENTITY: Mapping[str, tuple[str, ...]] = {
     "orders": ("order_id",),
@@ -136,7 +139,7 @@ def clean_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]
     else of the scope is read while being written. Row order is total and stated in each SELECT. A fact of a later
     statement may rest on the clean rows of an earlier one.
     """
-    engine = _Engine(source, scope, rules_for(source.name))
+    engine = _Engine(source, scope, rules_for(source.name, corrects_orders=source.corrects_orders))
     texts = {"order_lines": engine.order_lines(), "orders": engine.orders()}
     for table in ENTITY_COLUMNS:
         if source.delivers(table):
@@ -150,7 +153,7 @@ def clean_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]
 
 def reason_statements(source: Source, scope: Scope) -> tuple[CleanStatement, ...]:
     """Per delivered table: rows and money per deciding rule, kept ones included (table_name, code, kept, ...)."""
-    engine = _Engine(source, scope, rules_for(source.name))
+    engine = _Engine(source, scope, rules_for(source.name, corrects_orders=source.corrects_orders))
     texts = {table: engine.reason_counts(table) for table in source.tables}
     return tuple(engine.statement(table, f"raw.{table}{scope.suffix}", text) for table, text in texts.items())
 
@@ -165,14 +168,21 @@ class _Engine:
         """The statement with the facts that its text reads, and those that they rest on."""
         facts: list[Fact] = []
         read = text
-        for name, select in reversed([fact for judged in self.source.tables for fact in self._facts(judged).items()]):
+        # Facts of the other tables may rest on those of the lines.
+        tables = sorted(self.source.tables, key=lambda judged: judged != "order_lines")
+        for name, select in reversed([fact for judged in tables for fact in self._facts(judged).items()]):
             if re.search(rf"\b{name}\b", read):
                 facts.insert(0, Fact(name, select, self.scope.parameters_of(select)))
                 read += select
         return CleanStatement(table, target, text, self.scope.parameters_of(text), tuple(facts))
 
     def order_lines(self) -> str:
-        return self._fill("order_lines", table="order_lines", charge_codes=_codes(self._charges()))
+        return self._fill(
+            "order_lines",
+            table="order_lines",
+            charge_codes=_codes(self._charges()),
+            is_correction="is_correction" if self.source.corrects_orders else "false",
+        )
 
     def orders(self) -> str:
         name = "orders_delivered" if self.source.delivers("orders") else "orders_derived"
@@ -251,7 +261,17 @@ class _Engine:
             "in_scope": self.scope.condition,
             "clean_lines": self._clean_lines,
             "earlier_rows": earlier_rows,
+            "suffix": self.scope.suffix,
+            "version": ", ".join(self._version),
         }
+
+    @property
+    def _version(self) -> tuple[str, ...]:
+        """What tells one order from another; of a source that corrects orders each night tells a version."""
+        return ("order_id", "night") if self.source.corrects_orders else ("order_id",)
+
+    def _identity(self, table: str) -> tuple[str, ...]:
+        return self._version if table == "orders" else IDENTITY[table]
 
     def _kept(self, table: str) -> list[Rule]:
         return [rule for rule in self.rules.of(table) if rule.disposition == "keep"]
@@ -266,25 +286,43 @@ class _Engine:
         """What the judged rows of the table read, by name, in the order in which each rests on the ones before."""
         if table != "order_lines":
             return self._facts_of_entities(table)
-        earlier = {**self._common(table, self._earlier(table, LINE_CONTENT)), "content": ", ".join(LINE_CONTENT)}
+        earlier = {
+            **self._common(table, self._earlier(table, LINE_CONTENT)),
+            "content": ", ".join(LINE_CONTENT),
+            "copied": ", ".join((*LINE_CONTENT, *self._version[1:])),
+        }
         names = ("line_fingerprints", "line_passes", "line_copies", "line_reversals", "known_orders", "earlier_lines")
         facts = {name: _template(name, earlier) for name in names}
-        if self._order_rules:
+        if order_rules := self._rules_of("order"):
             kept = self._kept(table)
             facts["order_codes"] = _template(
                 "order_codes",
                 {
                     **self._common(table, ""),
                     "lines": self._lines_judged_alone("line_code"),
-                    "suffix": self.scope.suffix,
                     "merchandise_codes": _codes([rule for rule in kept if rule.merchandise]),
-                    "order_cases": _cases(self._order_rules),
+                    "order_cases": _cases(order_rules),
                 },
             )
-        return facts
+        return {**facts, **self._facts_of_versions()} if self.source.corrects_orders else facts
+
+    def _facts_of_versions(self) -> dict[str, str]:
+        told = ("order_id", "night", *VERSION_CONTENT)
+        values = {
+            **self._common("order_lines", self._earlier("order_lines", told)),
+            "told": ", ".join(told),
+            "content": ", ".join(VERSION_CONTENT),
+            "row": f"{{{', '.join(f'{name}: {name}' for name in VERSION_CONTENT)}}}",
+            "judged": self._lines_and_orders_judged(
+                "order_code", only=" AND order_id IN (SELECT order_id FROM orders_again)"
+            ),
+            "kept_codes": _codes(self._kept("order_lines")),
+            "version_cases": _cases(self._rules_of("version")),
+        }
+        return {name: _template(name, values) for name in ("earlier_versions", "orders_again", "order_versions")}
 
     def _facts_of_entities(self, table: str) -> dict[str, str]:
-        identity = IDENTITY[table]
+        identity = self._identity(table)
         values = {
             **self._common(table, self._earlier(table, identity)),
             "identity": ", ".join(identity),
@@ -294,37 +332,55 @@ class _Engine:
             f"{table}_copies": _template("entity_copies", values),
             f"{table}_earlier": _template("earlier_entities", values),
         }
+        if table == "orders" and self.source.corrects_orders:
+            # A header follows its lines, which were judged before it.
+            facts["orders_earlier"] = "SELECT order_id, night FROM order_versions WHERE code IS NOT NULL"
         if table == "orders":
             facts["lines_by_order"] = _template("lines_by_order", values)
         return facts
 
-    @property
-    def _order_rules(self) -> list[Rule]:
-        return [rule for rule in self.rules.of("order_lines") if rule.level == "order"]
+    def _rules_of(self, level: Level) -> list[Rule]:
+        return [rule for rule in self.rules.of("order_lines") if rule.level == level]
 
     def _judged_lines(self) -> str:
-        if not self._order_rules:
-            return self._lines_judged_alone("code")
+        if not self.source.corrects_orders:
+            return self._lines_and_orders_judged("code")
         values = {
-            "lines": self._lines_judged_alone("line_code"),
+            "judged": self._lines_and_orders_judged("order_code"),
+            "kept_codes": _codes(self._kept("order_lines")),
+        }
+        return _template("judged_versions", values)
+
+    def _lines_and_orders_judged(self, name: str, only: str = "") -> str:
+        """The lines with what line and order rules say of them, in a column of that name; `only` narrows them."""
+        if not self._rules_of("order"):
+            return self._lines_judged_alone(name, only)
+        values = {
+            "lines": self._lines_judged_alone("line_code", only),
             "line_kept_codes": _codes(self._kept("order_lines")),
+            "same_order": _same(self._version, "order_codes", "lines"),
+            "as": name,
         }
         return _template("judged_by_order", values)
 
-    def _lines_judged_alone(self, name: str) -> str:
+    def _lines_judged_alone(self, name: str, only: str = "") -> str:
         """The lines with what the line rules say of them, in a column of that name."""
         values = {
             **self._common("order_lines", ""),
+            "in_scope": self.scope.condition + only,
             "content": ", ".join(LINE_CONTENT),
             "amount": RAW_TABLES["order_lines"].amount or "0",
-            "line_code": f"CASE {_cases([rule for rule in self.rules.of('order_lines') if rule.level == 'line'])} END",
+            "line_code": f"CASE {_cases(self._rules_of('line'))} END",
             "as": name,
         }
         return _template("judged_lines", values)
 
     def _judged_entities(self, table: str) -> str:
-        identity = IDENTITY[table]
-        common = self._common(table, "")
+        identity = self._identity(table)
+        common = {
+            **self._common(table, ""),
+            "same_lines": " AND ".join(f"lines_by_order.{name} = header.{name}" for name in self._version),
+        }
         delivered = "    SELECT * FROM {raw} WHERE {in_scope}".format(**common)
         earlier = f"{table}_earlier"
         return _template(
@@ -336,9 +392,7 @@ class _Engine:
                 "key": identity[0],
                 "copies": f"{table}_copies",
                 "earlier": earlier,
-                "same_identity": " AND ".join(
-                    f"{earlier}.{name} IS NOT DISTINCT FROM delivered.{name}" for name in identity
-                ),
+                "same_identity": _same(identity, earlier, "delivered"),
                 "code": f"CASE {_cases(self.rules.of(table))} END",
             },
         )
@@ -353,6 +407,11 @@ class _Engine:
             f"SELECT {names} FROM orders.{table}_history "
             f"UNION ALL SELECT {names} FROM orders.{table} WHERE night < $night"
         )
+
+
+def _same(columns: Iterable[str], left: str, right: str) -> str:
+    """SQL condition that two rows agree in these columns, nulls included."""
+    return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in columns)
 
 
 def _cases(rules: Iterable[Rule]) -> str:

@@ -169,7 +169,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Reaso
         lines = clean_statements(source, Scope.history())[0]
         make_facts(connection, lines, made)
         connection.execute(f"CREATE TABLE {lines.target} AS {lines.select}", lines.parameters)
-    rules = rules_for(source.name)
+    rules = rules_for(source.name, corrects_orders=source.corrects_orders)
     words = {(table, rule.code): rule.reason for table in RAW_TABLES for rule in rules.of(table)}
     counts = []
     for statement in reason_statements(source, Scope.history()):

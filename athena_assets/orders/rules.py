@@ -17,8 +17,12 @@ from checks.contract_files import load_contract
 
 RULES = Path(__file__).parent / "rules"
 COMMON = "common"
+CORRECTED = "corrected"
 CONTRACT = "contract"
 """`use: contract`: the ranges that the raw table's contract quarantines."""
+
+
+Level = Literal["line", "order", "version"]
 
 
 class InvalidRules(AthenaError):
@@ -29,7 +33,9 @@ class Rule(BaseModel):
     """One rule; the first whose `when` holds decides about a row.
 
     `merchandise` is false for kept lines that are charges, not goods. A rule of `level` order is tried after
-    the line rules, on the lines they keep, and sees the whole order (`order_total`, `header_total`).
+    the line rules, on the lines they keep, and sees the whole order (`order_total`, `header_total`). One of level
+    version comes last, for a source that corrects orders, and sees whether the order is as an earlier night told it
+    (`same_as_known`).
     `repeats` marks a quarantine of rows that say again what has been kept: nothing is lost with them.
     """
 
@@ -40,13 +46,13 @@ class Rule(BaseModel):
     when: str
     reason: str
     merchandise: bool = True
-    level: Literal["line", "order"] = "line"
+    level: Level = "line"
     repeats: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> "Rule":
-        if self.level == "order" and self.disposition == "keep":
-            raise ValueError("a rule of level order can only quarantine")
+        if self.level != "line" and self.disposition == "keep":
+            raise ValueError(f"a rule of level {self.level} can only quarantine")
         if not self.merchandise and self.disposition == "quarantine":
             raise ValueError("merchandise is a property of kept lines")
         if self.repeats and self.disposition == "keep":
@@ -79,17 +85,19 @@ class RuleSet:
 
 
 @cache
-def rules_for(source: str) -> RuleSet:
+def rules_for(source: str, *, corrects_orders: bool = False) -> RuleSet:
     """The rules of a source: its own file over the common one; a source without a file takes the common rules.
 
+    corrects_orders: a source without a file that says so takes `corrected.yaml` over the common rules.
     Raises `InvalidRules` naming file, table and code.
     """
     common = {table: _rules(entries, {}, COMMON, table) for table, entries in _document(COMMON)["tables"].items()}
-    if not (RULES / f"{source}.yaml").exists():
+    name = source if (RULES / f"{source}.yaml").exists() else CORRECTED if corrects_orders else COMMON
+    if name == COMMON:
         return RuleSet(source, common, ())
-    document = _document(source)
+    document = _document(name)
     own = {
-        table: _rules(entries, {rule.code: rule for rule in common.get(table, ())}, source, table)
+        table: _rules(entries, {rule.code: rule for rule in common.get(table, ())}, name, table)
         for table, entries in document["tables"].items()
     }
     resolutions = tuple(Resolution.model_validate(entry) for entry in document.get("resolutions", ()))

@@ -67,7 +67,8 @@ class SourceMapping(_Strict):
 
     `max_unparsed_share` is the share of rows above which a file is refused; `business_country` is the home
     country as its customers write it; `trades` is false for a closed data set, which will have no further nights;
-    `calendar` says on which days the retailer does not trade.
+    `calendar` says on which days the retailer does not trade; `corrects_orders` that an order which a later night
+    brings again, whole and with other content, is a new version of it.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -78,6 +79,7 @@ class SourceMapping(_Strict):
     trades: bool = True
     calendar: TradingCalendar = TradingCalendar()
     reports_known_at: bool = False
+    corrects_orders: bool = False
     max_unparsed_share: float = Field(default=0.01, ge=0, lt=1)
     tables: dict[str, TableMapping]
 
@@ -92,6 +94,8 @@ class SourceMapping(_Strict):
     def _canonical(self) -> "SourceMapping":
         if "order_lines" not in self.tables:
             raise ValueError("expected a table order_lines: every other table can be absent or derived")
+        if self.corrects_orders and not (self.reports_known_at and "orders" in self.tables):
+            raise ValueError("corrects_orders: expected a table orders and reports_known_at, which tell versions apart")
         for table_name, mapping in self.tables.items():
             if table_name not in RAW_TABLES:
                 raise ValueError(f"tables.{table_name}: expected one of {', '.join(RAW_TABLES)}")

@@ -77,6 +77,11 @@ class Source:
         return self.mapping.reports_known_at
 
     @property
+    def corrects_orders(self) -> bool:
+        """Whether an order that a later night brings with other content is a new version of it."""
+        return self.mapping.corrects_orders
+
+    @property
     def declared_aliases(self) -> Mapping[str, str]:
         """Every accepted other name of a delivered column -> the declared name."""
         return {
@@ -252,6 +257,7 @@ def _simulator() -> Source:
         business_country="United Kingdom",
         trades=False,
         reports_known_at=True,
+        corrects_orders=True,
         max_unparsed_share=0.0,
         tables=tables,
     )

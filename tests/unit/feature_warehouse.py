@@ -96,5 +96,6 @@ def fill(connection: duckdb.DuckDBPyConnection, retailer: Retailer, known_until:
         )
         connection.execute(f"DELETE FROM orders.{table}")
         connection.register("delivered", delivered)
-        connection.execute(f"INSERT INTO orders.{table} BY NAME FROM delivered")
+        flag = ", known_at > min(known_at) OVER (PARTITION BY order_id) AS is_correction" if table == "orders" else ""
+        connection.execute(f"INSERT INTO orders.{table} BY NAME SELECT *{flag} FROM delivered")
         connection.unregister("delivered")

@@ -49,13 +49,13 @@ def fill(connection: duckdb.DuckDBPyConnection, suffix: str, days: str) -> None:
         SELECT night, 'D' AS delivery_id, row_number() OVER (ORDER BY night, number, line) AS source_row,
             night + INTERVAL 1 DAY AS known_at, order_id, customer_id, order_ts, product_id, quantity,
             CAST(price AS DECIMAL(18,4)) AS unit_price, CAST(quantity * price AS DECIMAL(18,4)) AS line_amount,
-            is_return, true AS is_merchandise, channel, country
+            is_return, true AS is_merchandise, channel, country, false AS is_correction
         FROM lines WHERE {days};
         INSERT INTO orders.orders{suffix} BY NAME
         SELECT night, order_id, any_value(customer_id) AS customer_id, min(order_ts) AS order_ts,
             night + INTERVAL 1 DAY AS known_at, CAST(sum(quantity * price) AS DECIMAL(18,4)) AS total_order_amount,
             sum(abs(quantity)) AS item_count, count(*) AS line_count, bool_and(is_return) AS is_return,
-            any_value(channel) AS channel, any_value(country) AS country
+            any_value(channel) AS channel, any_value(country) AS country, false AS is_correction
         FROM lines WHERE {days} GROUP BY night, order_id;
         INSERT INTO orders.accounting{suffix} BY NAME
         SELECT night, 'D' AS delivery_id, 'order_lines' AS table_name, count(*) AS rows_in, count(*) AS rows_kept,
@@ -324,7 +324,7 @@ def test_quarantine_when_a_reason_is_a_fault_of_the_delivery_then_it_is_told_and
 
 
 def test_quarantine_when_a_rule_holds_for_every_source_then_its_reason_is_told(shop: duckdb.DuckDBPyConnection) -> None:
-    rules = rules_for("simulator")
+    rules = rules_for("simulator", corrects_orders=True)
     codes = {rule.code for table in rules.tables for rule in rules.of(table) if rule.disposition == "quarantine"}
     for code in sorted(codes):
         shop.execute("DELETE FROM orders.quarantine")

@@ -1,7 +1,7 @@
 """What a night carries on from an earlier one gives the features of a full scan, to the bit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -129,6 +129,21 @@ def test_features_when_a_day_passes_then_what_comes_and_goes_is_counted(
     night_by_night(warehouse, features, (NIGHT.plus(-1), NIGHT), NOTHING_WRITTEN)
     (row,) = of_night(warehouse, features, NIGHT).to_pylist()
     assert (row["orders_90d"], row["max_order_value_365d"], row["spend_365d"]) == value
+
+
+def test_features_when_a_correction_known_before_midnight_moved_an_order_of_after_it_then_it_counts_once(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """The replaced version would come into sight with the new day, the one that replaced it was in sight already."""
+    yesterday = NIGHT.plus(-1)
+    told = bought(1, yesterday.as_of, yesterday.as_of)
+    moved = replace(told, order_ts=yesterday.as_of - timedelta(days=9), known_at=yesterday.cutoff)
+    earlier = bought(2, yesterday.as_of - timedelta(days=20))
+    fill(warehouse, Retailer(orders=[told, moved, earlier], corrects=True))
+    features = feature_set(corrects=True).select(["previous_gap_days", "recency_days"])
+    night_by_night(warehouse, features, (yesterday, NIGHT), NOTHING_WRITTEN)
+    (row,) = of_night(warehouse, features, NIGHT).to_pylist()
+    assert (row["recency_days"], row["previous_gap_days"]) == (10, 11)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from athena_assets.features.base_table import load_bases
+from athena_assets.features.compiler import CONTEXT
 from athena_assets.features.definition import load_definitions
 from athena_assets.features.evaluate import evaluate_active, evaluate_customers
 from athena_assets.features.feature_set import load_feature_set
@@ -147,6 +149,23 @@ def examples() -> list[Retailer]:
 @pytest.mark.parametrize("case", REACHED)
 def test_retailers_when_sixty_are_drawn_then_every_case_is_among_them(case: str, examples: list[Retailer]) -> None:
     assert any(REACHED[case](retailer) for retailer in examples)
+
+
+@settings(max_examples=60, **PATIENT)
+@given(retailer=retailers(AS_OF, CUTOFF, corrects=True))
+def test_rows_when_corrections_are_flagged_then_they_are_the_last_versions_of_a_window(retailer: Retailer) -> None:
+    """Oracle: of the rows of a key that were known at the cutoff, sorted by when, the last."""
+    with connect() as connection:
+        fill(connection, retailer)
+        for name in ("orders", CONTEXT):
+            flagged = load_bases()[name]
+            sorted_out = flagged.model_copy(update={"correction_flag": None})
+            assert "QUALIFY" in sorted_out.text(corrected=True)
+            assert "QUALIFY" not in flagged.text(corrected=True)
+            texts = [base.text(corrected=True) for base in (flagged, sorted_out)]
+            times = {"as_of": AS_OF, "cutoff": CUTOFF}
+            found, wanted = (sorted(map(repr, connection.execute(text, times).fetchall())) for text in texts)
+            assert found == wanted
 
 
 @pytest.fixture(scope="module")

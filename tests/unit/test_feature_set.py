@@ -29,7 +29,8 @@ SELECT 'O-' || i AS order_id, CASE WHEN hash(i) % 20 > 0 THEN 'C-' || hash(i) % 
     order_ts + INTERVAL 1 DAY AS known_at, hash(i + 2) % 9 = 0 AS is_return,
     CAST(CAST(hash(i + 3) % 1000000 AS BIGINT) * if(is_return, -1, 1) * 0.01 AS DECIMAL(18, 4)) AS total_order_amount,
     CAST(hash(i + 4) % 90 AS BIGINT) * if(is_return, -1, 1) AS item_count,
-    ['web', 'app', 'store', NULL][CAST(1 + hash(i + 5) % 4 AS INTEGER)] AS channel
+    ['web', 'app', 'store', NULL][CAST(1 + hash(i + 5) % 4 AS INTEGER)] AS channel,
+    false AS is_correction
 FROM range(20000) t(i);
 CREATE TABLE orders.all_service_contacts AS
 SELECT 'S-' || i AS contact_id, 'C-' || hash(i) % 500 AS customer_id,
@@ -180,12 +181,14 @@ def test_a_corrected_order_counts_in_the_version_known_at_the_cutoff(connection:
         connection,
         order_ts="TIMESTAMP '2011-01-02'",
         known_at="TIMESTAMP '2011-01-10'",
+        is_correction="true",
         total_order_amount="CAST(77 AS DECIMAL(18, 4))",
     )
     add_order(
         connection,
         order_ts="TIMESTAMP '2011-01-02'",
         known_at="TIMESTAMP '2011-02-01'",
+        is_correction="true",
         total_order_amount="CAST(99 AS DECIMAL(18, 4))",
     )
     assert one(connection, corrected, "orders_total") == before + 1

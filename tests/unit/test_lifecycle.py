@@ -72,7 +72,8 @@ def orders() -> Iterator[duckdb.DuckDBPyConnection]:
     connection.execute("CREATE SCHEMA orders")
     connection.execute(
         "CREATE TABLE orders.all_orders"
-        " (customer_id VARCHAR, order_ts TIMESTAMP, known_at TIMESTAMP, is_return BOOLEAN)"
+        " (customer_id VARCHAR, order_ts TIMESTAMP, known_at TIMESTAMP, is_return BOOLEAN,"
+        " order_id VARCHAR DEFAULT uuid(), is_correction BOOLEAN DEFAULT false)"
     )
     yield connection
     connection.close()
@@ -82,9 +83,13 @@ def _labels(connection: duckdb.DuckDBPyConnection, rows: list[tuple[str | None, 
     """rows: (customer, days from as_of to the order, days from as_of until known, is_return)."""
     day = timedelta(days=1)
     connection.executemany(
-        "INSERT INTO orders.all_orders VALUES (?, ?, ?, ?)",
+        "INSERT INTO orders.all_orders (customer_id, order_ts, known_at, is_return) VALUES (?, ?, ?, ?)",
         [(who, AS_OF + ordered * day, AS_OF + known * day, returned) for who, ordered, known, returned in rows],
     )
+    return _labels_found(connection)
+
+
+def _labels_found(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     end = AS_OF + timedelta(days=90)
     found = connection.execute(
         find_model("churn").labels_sql,
@@ -120,6 +125,39 @@ def test_label_when_orders_are_these_then_population_and_truth_are(
     orders: duckdb.DuckDBPyConnection, rows: list, expected: dict[str, int]
 ) -> None:
     assert _labels(orders, rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        # Each: (customer, days from as_of to the order, days until known, is_return); b keeps one of them company.
+        ([("a", -5, -4, False), ("a", -5, 0, True)], {"b": 1}),
+        ([("a", -5, -4, False), ("a", -5, 1, True)], {"a": 1, "b": 1}),
+        ([("a", -5, -4, True), ("a", -5, -2, False)], {"a": 1, "b": 1}),
+        ([("a", -5, -4, False), ("a", -5, -3, True), ("a", -5, -2, False)], {"a": 1, "b": 1}),
+        ([("a", -5, -4, False), ("a", -400, -2, False)], {"b": 1}),
+        ([("a", -5, -4, False), ("c", -5, -2, False)], {"b": 1, "c": 1}),
+        ([("b", 30, 31, False), ("b", 30, 40, True)], {"b": 1}),
+        ([("b", 30, 31, False), ("b", 30, 91, True)], {"b": 0}),
+        ([("b", 30, 31, True), ("b", 30, 40, False)], {"b": 0}),
+        ([("b", 30, 31, False), ("b", 95, 40, False)], {"b": 1}),
+    ],
+)
+def test_label_when_an_order_was_corrected_then_it_counts_in_the_version_known_by_then(
+    orders: duckdb.DuckDBPyConnection, versions: list, expected: dict[str, int]
+) -> None:
+    day = timedelta(days=1)
+    orders.executemany(
+        "INSERT INTO orders.all_orders VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            ("b", AS_OF - 9 * day, AS_OF - 8 * day, False, "another", False),
+            *(
+                (who, AS_OF + ordered * day, AS_OF + known * day, returned, "corrected", number > 0)
+                for number, (who, ordered, known, returned) in enumerate(versions)
+            ),
+        ],
+    )
+    assert _labels_found(orders) == expected
 
 
 def test_gates_when_all_is_well_then_all_pass_and_say_why(trained: TrainedModel, churn_spec: ModelSpec) -> None:

@@ -37,7 +37,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             "INSERT INTO orders.orders BY NAME SELECT CAST(ts AS DATE) AS night, 'O-' || n AS order_id,"
             " 'C-' || (n * 7919 % $customers) AS customer_id, ts AS order_ts, ts + INTERVAL 6 HOUR AS known_at,"
             " CAST(5 + n % 97 AS DECIMAL(18,4)) AS total_order_amount, 1 + n % 5 AS item_count, 1 AS line_count,"
-            " n % 29 = 0 AS is_return, 'web' AS channel, 'United Kingdom' AS country"
+            " n % 29 = 0 AS is_return, 'web' AS channel, 'United Kingdom' AS country, false AS is_correction"
             " FROM (SELECT range AS n, CAST($first AS TIMESTAMP) + to_minutes(range * 211 % 576000) AS ts"
             " FROM range(4000))",
             {"customers": CUSTOMERS, "first": FIRST},

@@ -2,6 +2,7 @@
 table: context
 source: orders.all_orders
 version_key: order_id
+correction_flag: is_correction
 event_time: null
 grain: one row, the same for every customer
 columns:

@@ -2,6 +2,7 @@
 table: orders
 source: orders.all_orders
 version_key: order_id
+correction_flag: is_correction
 event_time: order_ts
 grain: one order of an identified customer that the night could have seen
 columns:

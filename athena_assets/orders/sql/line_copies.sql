@@ -6,9 +6,9 @@
    A pass is a stretch of a file in which time does not run backwards: an export that starts again from an earlier
    point delivers the same lines in a second pass, while "one more of this" stays in the pass of its order. */
 WITH candidates AS (
-    SELECT known_at, delivery_id, source_row, {{content}}
+    SELECT known_at, delivery_id, source_row, {{copied}}
     FROM {{raw}}
-    WHERE {{in_scope}} AND hash({{content}}) IN (SELECT fingerprint FROM line_fingerprints)
+    WHERE {{in_scope}} AND hash({{copied}}) IN (SELECT fingerprint FROM line_fingerprints)
 ),
 passes AS (
     SELECT
@@ -26,7 +26,7 @@ numbered AS (
     SELECT
         candidates.*,
         row_number() OVER (
-            PARTITION BY candidates.delivery_id, passes.pass, {{content}}
+            PARTITION BY candidates.delivery_id, passes.pass, {{copied}}
             ORDER BY candidates.source_row
         ) AS repetition
     FROM candidates
@@ -40,7 +40,7 @@ copied AS (
         delivery_id,
         source_row,
         repetition,
-        row_number() OVER (PARTITION BY repetition, {{content}} ORDER BY known_at, delivery_id, source_row) AS copy
+        row_number() OVER (PARTITION BY repetition, {{copied}} ORDER BY known_at, delivery_id, source_row) AS copy
     FROM numbered
 )
 SELECT delivery_id, source_row, repetition, copy

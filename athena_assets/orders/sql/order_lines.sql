@@ -16,7 +16,8 @@ SELECT
     is_return,
     code NOT IN ({{charge_codes}}) AS is_merchandise,
     channel,
-    country
+    country,
+    {{is_correction}} AS is_correction
 FROM (
 {{judged}}
 )

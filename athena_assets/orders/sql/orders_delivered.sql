@@ -1,4 +1,4 @@
-/* Grain: one kept order header with lines. Inputs: the judged headers (judged_entities.sql).
+/* Grain: one kept order header with lines, or one version of it. Inputs: the judged headers (judged_entities.sql).
    Output: orders.orders; total_order_amount signed, in the source's currency, equal to the sum of the
    merchandise lines; item_count merchandise units without sign, line_count all kept lines. */
 SELECT
@@ -12,7 +12,8 @@ SELECT
     line_count,
     is_return,
     channel,
-    country
+    country,
+    is_correction
 FROM (
 {{judged}}
 )

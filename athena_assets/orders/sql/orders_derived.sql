@@ -14,7 +14,8 @@ SELECT
     count(*) AS line_count,
     bool_and(is_return) AS is_return,
     min(channel) AS channel,
-    min(country) AS country
+    min(country) AS country,
+    bool_or(is_correction) AS is_correction
 FROM {{clean_lines}}
 WHERE {{in_scope}}
 GROUP BY order_id
