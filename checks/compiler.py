@@ -157,7 +157,10 @@ def _column_rules(column: Column) -> list[Rule]:
     null = f"{name} IS NULL"
     rules = []
     if column.required:
-        rules.append(_counting(f"{column.name}.required", "completeness", f"{column.name} is null", null))
+        words = f"{column.name} is null"
+        rules.append(
+            _counting(f"{column.name}.required", "completeness", words, null, proof=f"count({name}) = count(*)")
+        )
     elif column.null_limit is not None:
         rules.append(
             _counting(f"{column.name}.null_limit", "completeness", f"{column.name} is null", null, column.null_limit)
@@ -174,7 +177,10 @@ def _column_rules(column: Column) -> list[Rule]:
             )
         )
     if not column.quarantines:
-        rules.extend(_counting(id, "ranges", words, where) for id, words, where in range_conditions(column))
+        proofs = _range_proofs(column)
+        rules.extend(
+            _counting(id, "ranges", words, where, proof=proofs.get(id)) for id, words, where in range_conditions(column)
+        )
     if column.references:
         table, _, referred = column.references.rpartition(".")
         rules.append(
@@ -190,6 +196,19 @@ def _column_rules(column: Column) -> list[Rule]:
     return rules
 
 
+def _range_proofs(column: Column) -> dict[str, str]:
+    """By rule id, what the least and the greatest value of a column say about its range; NaN is the greatest."""
+    name = f'"{column.name}"'
+    proofs = {}
+    if column.minimum is not None:
+        proofs["minimum"] = f"min({name}) >= {_literal(column, column.minimum)}"
+    if column.maximum is not None:
+        proofs["maximum"] = f"max({name}) <= {_literal(column, column.maximum)}"
+    if column.type == "DOUBLE":
+        proofs["finite"] = f"isfinite(min({name})) AND isfinite(max({name}))"
+    return {f"{column.name}.{rule}": proof for rule, proof in proofs.items()}
+
+
 def _counting(
     id: str,
     group: str,
@@ -198,6 +217,7 @@ def _counting(
     share: Decimal | None = None,
     *,
     severity: Severity = "ERROR",
+    proof: str | None = None,
 ) -> Rule:
     """A rule that counts the rows for which a condition holds, or their share where a limit is given."""
     return Rule(
@@ -209,6 +229,7 @@ def _counting(
         relative=share is not None,
         severity=severity,
         condition=condition,
+        proof=proof,
     )
 
 

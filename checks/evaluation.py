@@ -1,7 +1,7 @@
 """Evaluates a contract on one partition: one scan of the table, and its own earlier figures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -51,13 +51,38 @@ def check_table(
         return TableResult(contract, 0, (schema,))
     rules = compile_rules(contract, minimum_rows=minimum_rows)
     where = "true" if partition is None else f"{contract.partitioned_by} = CAST($partition AS DATE)"
-    sql = aggregate_sql(contract.address, rules, where)
-    ((rows, *values),) = connection.execute(
-        sql, parameters_used(sql, {"partition": partition, "is_open": is_open})
-    ).fetchall()
+    rows, values = _values(connection, contract, rules, where, {"partition": partition, "is_open": is_open})
     past = past_figures(connection, contract, rules, before=partition) if partition is not None else {}
-    found = (judge(rule, value, int(rows), past.get(rule.id, ())) for rule, value in zip(rules, values, strict=True))
-    return TableResult(contract, int(rows), (schema, *found))
+    found = (judge(rule, value, rows, past.get(rule.id, ())) for rule, value in zip(rules, values, strict=True))
+    return TableResult(contract, rows, (schema, *found))
+
+
+def _values(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rules: Sequence[Rule],
+    where: str,
+    parameters: Mapping[str, object],
+) -> tuple[int, list[object]]:
+    """The rows of the partition, and every rule's value.
+
+    One scan; a second one counts the rows that offend the rules of which the first could not prove that none does.
+    """
+
+    def scanned(asked: Sequence[Rule]) -> list[object]:
+        sql = aggregate_sql(contract.address, asked, where)
+        (found,) = connection.execute(sql, parameters_used(sql, parameters)).fetchall()
+        return list(found)
+
+    rows, *values = scanned([replace(rule, expression=rule.proof or rule.expression) for rule in rules])
+    # A column without values proves nothing, and is counted.
+    doubtful = [number for number, rule in enumerate(rules) if rule.proof is not None and values[number] is not True]
+    values = [0 if rule.proof is not None else value for rule, value in zip(rules, values, strict=True)]
+    if doubtful:
+        _, *counted = scanned([rules[number] for number in doubtful])
+        for number, value in zip(doubtful, counted, strict=True):
+            values[number] = value
+    return int(str(rows)), values
 
 
 def offending_rows(

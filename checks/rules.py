@@ -56,6 +56,8 @@ class Rule:
     band: Band | None = None
     condition: str | None = None
     """SQL condition that holds for an offending row; None where no single row offends."""
+    proof: str | None = None
+    """Cheap aggregate that is true only where no row offends, so that nothing has to be counted."""
 
     @property
     def check(self) -> str:
