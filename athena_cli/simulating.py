@@ -21,6 +21,9 @@ from resources.settings import Settings, load_settings
 SIMULATOR = "simulator"
 PURCHASES_PER_YEAR = SimulatorParameters.purchases_per_year
 PurchasesPerYear = Annotated[float, typer.Option(help="Mean purchases a year of a customer who has not left.")]
+CorrectionShare = Annotated[
+    float, typer.Option(help="Share of the orders that come again some nights later, corrected.")
+]
 
 
 def simulate(
@@ -29,6 +32,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20_261_031,
     history_days: Annotated[int, typer.Option(help="Days of bulk history before the first night.")] = 730,
     purchases_per_year: PurchasesPerYear = PURCHASES_PER_YEAR,
+    correction_share: CorrectionShare = SimulatorParameters.correction_share,
 ) -> None:
     """Simulate a retailer and land what it delivers: a bulk history, then one delivery per night."""
     settings = load_settings()
@@ -38,6 +42,7 @@ def simulate(
         seed=seed,
         history_days=history_days,
         purchases_per_year=purchases_per_year,
+        correction_share=correction_share,
     )
     for line in land_simulator(settings, parameters):
         console.print(line, markup=False)

@@ -56,9 +56,12 @@ def deliver(parameters: SimulatorParameters, folder: Path, *, scratch: Path) -> 
     """Simulate the retailer and write its deliveries to `folder`.
 
     scratch: a folder for the simulator's own output, absent or empty; not needed afterwards.
-    Every extract from the night `rename_from` on is renamed in every row that it holds.
+    Every extract from the night `rename_from` on is renamed in every row that it holds. No order is corrected: an
+    extract holds an order once.
     """
-    simulated = simulate(replace(parameters, rename_from=None), scratch / "simulated", scratch / "truth")
+    simulated = simulate(
+        replace(parameters, rename_from=None, correction_share=0.0), scratch / "simulated", scratch / "truth"
+    )
     source = mapped_source(MAPPING)
     folder.mkdir(parents=True, exist_ok=True)
     history, *nightly = simulated.deliveries

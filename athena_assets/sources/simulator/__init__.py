@@ -37,6 +37,8 @@ The model, per customer `i` and day `t`:
 * **Products.** A launch grows to its full popularity in 60 days, declines over the last three tenths of its life
   and is retired; the base is found in the midst of such lives. Its price is revised once a year by
   `price_inflation`, and each new price is delivered as a new version of the product.
+* **Corrected orders.** A share of the orders comes again one to ten nights later under the same number: a line with
+  another quantity or a lower price, or one line less. What happened, and so the truth, is the same.
 * **Late orders.** A share of the orders in stores is delivered one to five nights late, with `known_at` of that night.
 
 Random streams are addressed, not shared: every (block of customers, day) has its own. So what is simulated

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from athena_assets.sources.simulator.amendments import with_corrections
 from athena_assets.sources.simulator.baskets import Orders, day_of_orders
 from athena_assets.sources.simulator.catalogue import Catalogue
 from athena_assets.sources.simulator.contacts import CampaignContacts, ServiceContacts, joined
@@ -68,8 +69,9 @@ def simulate_block(
         state.grievance *= state.decay
         state.open_campaign(rng, day, present)
     snapshots.append(state.snapshot(parameters.days, present))
+    delivered = dispatched(parameters, block, traits, Orders.joined(orders))
     return BlockEvents(
-        orders=dispatched(parameters, block, traits, Orders.joined(orders)),
+        orders=with_corrections(parameters, block, delivered) if parameters.correction_share else delivered,
         service=joined(service),
         campaigns=joined(list(state.campaigns.values())),
         responded=np.concatenate([np.empty(0, dtype=np.bool_), *state.responses]),

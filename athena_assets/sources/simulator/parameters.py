@@ -77,6 +77,9 @@ class SimulatorParameters:
     late_till_share: float = _within(0.02, 0.0, 1.0)
     """Share of the orders in stores whose till was offline: delivered one to five nights late."""
 
+    correction_share: float = _within(0.0, 0.0, 1.0)
+    """Share of the orders that come again one to ten nights later, corrected."""
+
     complaint_rate: float = _within(0.06, 0.0, 1.0)
     question_rate: float = _within(0.06, 0.0, 1.0)
     resolution_rate: float = _within(0.7, 0.0, 1.0)

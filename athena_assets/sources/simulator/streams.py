@@ -18,6 +18,8 @@ class Purpose(IntEnum):
     LIFE = 8
     LATE = 9
     OUTAGE = 10
+    CORRECTED = 11
+    CORRECTION = 12
 
 
 def stream(seed: int, purpose: Purpose, *address: int) -> np.random.Generator:
