@@ -26,6 +26,7 @@ from athena_cli.evening import land_history
 from athena_cli.simulating import land_simulator
 from athena_cli.training import month_before, train_month
 from athena_cli.workplace import Workplace
+from bench import attainable
 from bench.metered import CHECKS, ORCHESTRATOR, MeteredRun, last_run
 from bench.night import FLOOR
 from bench.processes import ATHENA, Finished, MemoryWatch, environment, run
@@ -62,6 +63,7 @@ def measure(customers: int, rounds: int) -> Iterator[Table]:
         workplace = Workplace(settings)
         yield history_table(workplace)
         yield training_table(workplace)
+        yield attainable.measure(workplace, parameters)
         nights = list(run_nights(workplace, rounds))
         for kind in (FULL, CARRIED):
             yield phases_table(kind, [night for night in nights if night.kind == kind])
