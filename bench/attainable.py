@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from athena_assets.lifecycle.metrics import Estimate, auc_estimate
+from athena_assets.nights import Night
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.season import GIFT_SHOPPER, REGULAR, RetailCalendar
 from athena_assets.sources.simulator.state import RESOLVED_GRIEVANCE
@@ -152,11 +153,11 @@ def _customers(
         " SELECT customer_id, label, number, regular, gift,"
         " row_number() OVER (PARTITION BY customer_id ORDER BY order_ts, order_id) AS place"
         " FROM asked JOIN orders.all_orders USING (customer_id) JOIN season ON day = CAST(order_ts AS DATE)"
-        " WHERE NOT is_return AND order_ts < $as_of)"
+        " WHERE NOT is_return AND order_ts < $as_of AND known_at <= $cutoff)"
         " SELECT customer_id, any_value(label), count(*) - 1, min(number), max(number),"
         " coalesce(sum(regular) FILTER (place > 1), 0), coalesce(sum(gift) FILTER (place > 1), 0)"
         " FROM bought GROUP BY customer_id ORDER BY customer_id",
-        {"as_of": as_of, "count": CUSTOMERS},
+        {"as_of": as_of, "cutoff": Night.of_as_of(as_of).cutoff, "count": CUSTOMERS},
     ).fetchall()
     connection.unregister("season")
     return found
@@ -169,9 +170,9 @@ def _complaints(
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     rows = connection.execute(
         "SELECT customer_id, CAST(contact_ts AS DATE) - $first, is_resolved FROM orders.all_service_contacts"
-        f" WHERE contact_ts < $as_of AND topic <> 'question'"
+        f" WHERE contact_ts < $as_of AND known_at <= $cutoff AND topic <> 'question'"
         f" AND customer_id IN (SELECT customer_id FROM {model}.training_set)",
-        {"as_of": as_of, "first": first},
+        {"as_of": as_of, "cutoff": Night.of_as_of(as_of).cutoff, "first": first},
     ).fetchall()
     for customer, day, resolved in rows:
         found[customer].append((int(day), RESOLVED_GRIEVANCE if resolved else 1.0))

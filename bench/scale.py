@@ -16,12 +16,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from athena_assets.features.carrying import BOOK
 from athena_assets.nights import Night
 from athena_assets.sources.simulator.parameters import SimulatorParameters
+from athena_assets.sql import has_table
 from athena_cli.evening import land_history
 from athena_cli.simulating import land_simulator
 from athena_cli.training import month_before, train_month
@@ -201,15 +202,8 @@ def _watched(work: Callable[[], object]) -> tuple[str, str, str]:
 
 def _forget_carried(workplace: Workplace) -> None:
     with workplace.warehouse.write() as connection:
-        connection.execute("DELETE FROM features.carried" if _has_book(connection) else "SELECT 1")
-
-
-def _has_book(connection: duckdb.DuckDBPyConnection) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'features' AND table_name = 'carried'"
-        ).fetchall()[0][0]
-    )
+        if has_table(connection, BOOK):
+            connection.execute(f"DELETE FROM {BOOK}")
 
 
 def _floor_job(workplace: Workplace, night: Night, names: Sequence[str], model: Path, output: Path) -> dict[str, Any]:

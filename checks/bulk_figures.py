@@ -2,7 +2,7 @@
 
 The last days of a history are the same for every night after it, and scanning them anew cost a night of two million
 customers six seconds. What is kept counts as long as the history has not been written again and the rule's SQL is the
-same.
+same; a rule that looks into other tables is computed anew, because they may have changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,20 +42,24 @@ def last_figures(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], *, until: date, days: int
 ) -> Iterator[BulkFigure]:
     """Of the last so many days that the history has up to `until`; kept where the connection may write."""
+    if not rules:
+        return
     table, column = contract.twin().address, contract.partitioned_by
     ((last,),) = connection.execute(
         f"SELECT max({column}) FROM {table} WHERE {column} <= $until", {"until": until}
     ).fetchall()
-    if last is None or not rules:
+    if last is None:
         return
     first = last - timedelta(days=days)
     written = _last_write(connection, table)
-    found = list(_kept(connection, table, rules, written, first, last)) if written else []
+    own = [rule for rule in rules if written and "SELECT" not in rule.expression.upper()]
+    found = list(_kept(connection, table, own, written, first, last))
     known = {rule for rule, _ in found}
     missing = [rule for rule in rules if rule.id not in known]
     computed = list(figures_between(connection, contract, missing, first, last))
-    if missing and written and _may_write(connection):
-        _keep(connection, table, missing, computed, written, first, last)
+    new = [rule for rule in own if rule.id not in known]
+    if new and _may_write(connection):
+        _keep(connection, table, new, computed, written, first, last)
     yield from (figure for _, figure in found if figure is not None)
     yield from computed
 
@@ -113,7 +117,7 @@ def _keep(
     hashes = {rule.id: rule.figure_hash for rule in rules}
     # Two rules with the same SQL have the same figures, and both would be found by the hash.
     rows: dict[tuple[str, date | None], tuple[int | None, float | None]] = {
-        (hashes[each.rule], each.day): (each.rows, each.figure) for each in computed
+        (hashes[each.rule], each.day): (each.rows, each.figure) for each in computed if each.rule in hashes
     }
     told = {figure_hash for figure_hash, _ in rows}
     rows |= {(figure_hash, None): (None, None) for figure_hash in hashes.values() if figure_hash not in told}

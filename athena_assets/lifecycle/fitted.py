@@ -48,6 +48,8 @@ class Ranking:
 
     def margin(self, matrix: Matrix) -> FloatArray:
         """Score (rows,), in logits, level excluded."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         booster = self.booster
 
         def of(rows: slice) -> FloatArray:
@@ -57,7 +59,9 @@ class Ranking:
             )
             return margin
 
-        return np.concatenate([np.empty(0), *in_pieces(of, len(matrix), threads=self.threads)])
+        # One thread of BLAS each, as in `fit_logistic`.
+        with threadpool_limits(1, user_api="blas"):
+            return np.concatenate([np.empty(0), *in_pieces(of, len(matrix), threads=self.threads)])
 
     def scaled(self, factor: float) -> "Ranking":
         """The same ranking, steeper or flatter."""

@@ -1,9 +1,9 @@
 """Why a customer's probability is high: exact additive contributions, put into words for whoever calls the customer.
 
 In logits the model is a sum, so its parts can be told exactly: the linear part's terms against their mean over the
-scored population, the trees' by TreeSHAP (Lundberg and others 2020) against their training mean, and the level,
-which is the same for everybody that night and therefore no reason. Exact TreeSHAP is slow (facts in
-docs/benchmarks.md), so it is computed for the customers that the retention team can act on.
+scored population (a hundred thousand of it, where there are more), the trees' by TreeSHAP (Lundberg and others 2020)
+against their training mean, and the level, which is the same for everybody that night and therefore no reason. Exact
+TreeSHAP is slow (docs/benchmarks.md), so it is computed for the customers that the retention team can act on.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ REFERENCE_ROWS = 100_000
 
 
 def reference_rows(population: Matrix) -> Matrix:
-    """The rows that stand for the scored population: all of few, of many every so-manieth."""
+    """The rows that stand for the scored population: all of few, of many every n-th."""
     return population[:: max(1, -(-len(population) // REFERENCE_ROWS))]
 
 

@@ -17,6 +17,7 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.snapshots import NotEnoughHistory, complete_snapshots
 from athena_assets.nights import Night
+from athena_assets.sql import parameters_used
 
 BUCKETS = 65_536
 _LABELLED = "temp.labelled_snapshots"
@@ -89,9 +90,11 @@ def training_rows(
     )
     for day in days:
         night = Night.of_as_of(day)
+        values = {**features.parameters(night.as_of, night.cutoff), "label_cutoff": label_cutoff}
         connection.execute(
-            f"INSERT INTO {_LABELLED} SELECT as_of, customer_id, label, {_BUCKET} FROM (\n{labels}\n)",
-            {"as_of": day, "cutoff": night.cutoff, "label_end": day + horizon, "label_cutoff": label_cutoff},
+            f"INSERT INTO {_LABELLED} SELECT CAST($as_of AS TIMESTAMP), customer_id, label, {_BUCKET}"
+            f" FROM (\n{labels}\n)",
+            {"as_of": day, **parameters_used(labels, {**values, "label_end": day + horizon})},
         )
     counted = dict(connection.execute(f"SELECT bucket, count(*) FROM {_LABELLED} GROUP BY bucket").fetchall())
     sums = accumulate(counted.get(bucket, 0) for bucket in range(BUCKETS))

@@ -1,7 +1,7 @@
 """Gradient-boosted trees, fitted the same way every time.
 
-XGBoost's histogram method with a fixed seed and a fixed number of threads gives the same bytes on every run of one
-machine; a test says so.
+XGBoost's histogram method with a fixed seed and a number of threads that the rows decide gives the same bytes on every
+run of one machine; a test says so.
 """
 
 from collections.abc import Mapping

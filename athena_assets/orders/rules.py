@@ -100,6 +100,13 @@ def rules_for(source: str, *, corrects_orders: bool = False) -> RuleSet:
         table: _rules(entries, {rule.code: rule for rule in common.get(table, ())}, name, table)
         for table, entries in document["tables"].items()
     }
+    versioned = any(rule.level == "version" for rules in own.values() for rule in rules)
+    if versioned != corrects_orders:
+        raise InvalidRules(
+            f"rules/{name}.yaml and the source {source} do not agree on corrected orders",
+            expected="a rule of level version where the source declares corrects_orders, and nowhere else",
+            found=f"corrects_orders: {str(corrects_orders).lower()}, and {'one' if versioned else 'no'} such rule",
+        )
     resolutions = tuple(Resolution.model_validate(entry) for entry in document.get("resolutions", ()))
     return RuleSet(source, {**common, **own}, resolutions)
 

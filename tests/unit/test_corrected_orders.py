@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.source import Source, source_named
 from checks.contract_files import contract_names, load_contract
 from tests.unit.feature_histories import PATIENT
@@ -33,6 +34,8 @@ class Told:
     order_id: str
     lines: tuple[Line, ...]
     header: Decimal | None
+    is_header_dated: bool = True
+    """Whether the header says that it became known on the night that brought it."""
 
     @classmethod
     def of(cls, night: int, *lines: Line, order_id: str = "O-1") -> "Told":
@@ -73,7 +76,9 @@ def cleaned(told: Sequence[Told], *, history: int, source: Source = SIMULATOR) -
                 line = {"product_id": product, "quantity": quantity, "unit_price": Decimal(price)}
                 insert(connection, f"order_lines{suffix}", **common, source_row=rows, **line)
             if each.header is not None:
-                insert(connection, f"orders{suffix}", **common, source_row=rows, total_order_amount=each.header)
+                known_at = night.as_of if each.is_header_dated else night.plus(1).as_of
+                header = {**common, "known_at": known_at, "source_row": rows, "total_order_amount": each.header}
+                insert(connection, f"orders{suffix}", **header)
         nights = sorted({each.night for each in told if each.night >= history})
         for scope in (Scope.history(), *(Scope.of_night(night_of(number)) for number in nights)):
             made: set[str] = set()
@@ -248,3 +253,24 @@ def test_mapping_when_it_corrects_orders_without_telling_versions_apart_then_it_
             del table["columns"]["known_at"]
     with pytest.raises(ValueError, match="corrects_orders: expected a table orders and reports_known_at"):
         type(SIMULATOR.mapping).model_validate(document)
+
+
+@pytest.mark.parametrize("history", [0, 9])
+def test_correction_when_its_header_is_refused_then_its_lines_wait_with_it_and_the_next_telling_counts(
+    history: int,
+) -> None:
+    refused = replace(Told.of(2, LACE), is_header_dated=False)
+    with cleaned([Told.of(0, BOOT), refused, Told.of(4, LACE)], history=history) as connection:
+        found = [(0, "O-1", Decimal("60.0000"), False, 1), (4, "O-1", Decimal("5.0000"), True, 1)]
+        assert kept(connection) == kept_of_lines(connection) == found
+        reasons = connection.execute(
+            "SELECT table_name, reason_code FROM"
+            " (FROM orders.quarantine UNION ALL BY NAME FROM orders.quarantine_history)"
+            " ORDER BY ALL"
+        ).fetchall()
+    assert reasons == [("order_lines", "order_without_header"), ("orders", "wrong_night")]
+
+
+def test_rules_when_they_do_not_know_what_the_source_declares_then_named_error() -> None:
+    with pytest.raises(InvalidRules, match="do not agree on corrected orders"):
+        rules_for("online_retail_ii", corrects_orders=True)

@@ -219,3 +219,14 @@ def test_past_when_a_rule_has_no_figure_on_any_day_then_that_is_kept_too(shop: d
     assert figures(shop, never) == []
     bulk(shop, NIGHT - timedelta(days=1), 1)
     assert figures(shop, never) == []
+
+
+def test_past_when_a_rule_looks_into_another_table_then_nothing_of_it_is_kept(shop: duckdb.DuckDBPyConnection) -> None:
+    bulk(shop, NIGHT - timedelta(days=1), 5)
+    stamp(shop, SALE.twin(), None, "run")
+    shop.execute("CREATE TABLE shop.closed (day DATE)")
+    beside = "count(*) FILTER (WHERE night NOT IN (SELECT day FROM shop.closed))"
+    other = replace(SALE, rules=(replace(ROWS, expression=beside),))
+    assert figures(shop, other) == [Past(5.0, 5)]
+    shop.execute("INSERT INTO shop.closed VALUES ($day)", {"day": NIGHT - timedelta(days=1)})
+    assert figures(shop, other) == [Past(0.0, 5)]

@@ -3,7 +3,8 @@
    Inputs: the lines as the line rules judged them (judged_lines.sql); the delivered headers of the scope.
    Output: {{version}}, and code, decided by
      order_total   sum of the order's merchandise that the line rules keep, source currency
-     header_total  the delivered header's total, NULL where no header was delivered */
+     header_total  the delivered header's total, NULL where no header was delivered that can be dated: lines whose
+                   header waits for a person wait with it, or a correction of both would look like a repetition */
 WITH totals AS (
     SELECT
         {{version}},
@@ -18,6 +19,7 @@ WITH totals AS (
         SELECT {{version}}, NULL, NULL, total_order_amount
         FROM raw.orders{{suffix}}
         WHERE {{in_scope}} AND parse_error IS NULL AND order_id IS NOT NULL
+            AND CAST(known_at AS DATE) - 1 = night AND order_ts <= known_at AND CAST(order_ts AS DATE) <= night
     )
     GROUP BY {{version}}
 ),
