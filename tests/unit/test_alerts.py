@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -273,8 +274,9 @@ KNOWLEDGE_OF_A_PROCESS = Knowledge()
 
 def test_delivery_when_four_processes_do_it_at_once_then_each_alert_is_sent_once(place: Place) -> None:
     place.see(*(failed(partition=f"2026-10-{day}") for day in range(10, 22)))
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        pool.map(_deliver_in_a_process, [place.home] * 8)
+    # Not a Pool, whose end kills its processes and has been seen to wait for one for ever.
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_deliver_in_a_process, [place.home] * 8))
     assert sorted(str(each["key"]) for each in place.documents()) == [f"night 2026-10-{day}" for day in range(10, 22)]
 
 
