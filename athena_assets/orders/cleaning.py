@@ -292,7 +292,7 @@ class _Engine:
             "copied": ", ".join((*LINE_CONTENT, *self._version[1:])),
         }
         names = ("line_fingerprints", "line_passes", "line_copies", "line_reversals", "known_orders", "earlier_lines")
-        facts = {name: _template(name, earlier) for name in names}
+        facts = {name: _template(name, {**earlier, "told": ", ".join(LINE_CONTENT)}) for name in names}
         if order_rules := self._rules_of("order"):
             kept = self._kept(table)
             facts["order_codes"] = _template(
@@ -319,7 +319,9 @@ class _Engine:
             "kept_codes": _codes(self._kept("order_lines")),
             "version_cases": _cases(self._rules_of("version")),
         }
-        return {name: _template(name, values) for name in ("earlier_versions", "orders_again", "order_versions")}
+        # The same earlier lines, with the columns that tell versions apart.
+        facts = {"earlier_versions": _template("earlier_lines", values)}
+        return {**facts, **{name: _template(name, values) for name in ("orders_again", "order_versions")}}
 
     def _facts_of_entities(self, table: str) -> dict[str, str]:
         identity = self._identity(table)

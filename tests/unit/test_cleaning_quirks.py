@@ -9,12 +9,13 @@ import duckdb
 import pytest
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import Scope
 from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
 from checks.compiler import compile_rules
-from checks.contract_files import contract_names, load_contract
+from checks.contract_files import load_contract
+from tests.unit.cleaning_warehouse import clean_into, create_tables
 
 RETAIL = source_named("online_retail_ii")
 HEADER = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country"
@@ -28,13 +29,7 @@ class Shop:
         self.folder = folder
         self.landing = Landing.of(folder / "home")
         self.connection = duckdb.connect(config={"threads": 2})
-        for schema in ("raw", "orders"):
-            self.connection.execute(f"CREATE SCHEMA {schema}")
-        for contract in map(load_contract, contract_names()):
-            if contract.schema in ("raw", "orders"):
-                self.connection.execute(contract.ddl())
-                if contract.history:
-                    self.connection.execute(contract.twin().ddl())
+        create_tables(self.connection)
 
     def deliver(self, *lines: str, night: str | None = None) -> "Shop":
         """Land and clean lines `Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer,Country`."""
@@ -52,10 +47,7 @@ class Shop:
         for select in self.landing.raw_selects(self.connection, RETAIL, delivery, "order_lines"):
             target = f"raw.order_lines{scope.suffix}"
             self.connection.execute(f"INSERT INTO {target} BY NAME {select.sql}", select.parameters)
-        made: set[str] = set()
-        for statement in clean_statements(RETAIL, scope):
-            make_facts(self.connection, statement, made)
-            self.connection.execute(f"INSERT INTO {statement.target} BY NAME {statement.select}", statement.parameters)
+        clean_into(self.connection, RETAIL, scope)
         return self
 
     def rows(self, sql: str) -> list[Row]:

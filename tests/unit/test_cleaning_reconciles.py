@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts, reason_statements
+from athena_assets.orders.cleaning import Scope, reason_statements
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source, source_named
-from checks.contract_files import contract_names, load_contract
+from tests.unit.cleaning_warehouse import clean_into, create_tables
 
 RETAIL = source_named("online_retail_ii")
 SIMULATOR = source_named("simulator")
@@ -28,21 +28,12 @@ START = datetime(2010, 12, 1, 8)
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """Empty contract tables in memory."""
     with duckdb.connect(config={"threads": 2}) as connection:
-        for schema in ("raw", "orders"):
-            connection.execute(f"CREATE SCHEMA {schema}")
-        for contract in map(load_contract, contract_names()):
-            if contract.schema in ("raw", "orders"):
-                connection.execute(contract.ddl())
-                if contract.history:
-                    connection.execute(contract.twin().ddl())
+        create_tables(connection)
         yield connection
 
 
 def clean(connection: duckdb.DuckDBPyConnection, source: Source, scope: Scope) -> None:
-    made: set[str] = set()
-    for statement in clean_statements(source, scope):
-        make_facts(connection, statement, made)
-        connection.execute(f"INSERT INTO {statement.target} BY NAME {statement.select}", statement.parameters)
+    clean_into(connection, source, scope)
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, **row: Any) -> None:

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import Scope
 from athena_assets.orders.rules import InvalidRules, rules_for
 from athena_assets.sources.source import Source, source_named
-from checks.contract_files import contract_names, load_contract
+from tests.unit.cleaning_warehouse import clean_into, create_tables
 from tests.unit.feature_histories import PATIENT
 
 SIMULATOR = source_named("simulator")
@@ -55,13 +55,7 @@ def night_of(number: int) -> Night:
 def cleaned(told: Sequence[Told], *, history: int, source: Source = SIMULATOR) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse into which nights before `history` came in bulk, and the others one by one."""
     with duckdb.connect(config={"threads": 1}) as connection:
-        for schema in ("raw", "orders"):
-            connection.execute(f"CREATE SCHEMA {schema}")
-        for contract in map(load_contract, contract_names()):
-            if contract.schema in ("raw", "orders"):
-                connection.execute(contract.ddl())
-                if contract.history:
-                    connection.execute(contract.twin().ddl())
+        create_tables(connection)
         rows = 0
         for each in sorted(told, key=lambda each: (each.night, each.order_id)):
             night = night_of(each.night)
@@ -81,10 +75,7 @@ def cleaned(told: Sequence[Told], *, history: int, source: Source = SIMULATOR) -
                 insert(connection, f"orders{suffix}", **header)
         nights = sorted({each.night for each in told if each.night >= history})
         for scope in (Scope.history(), *(Scope.of_night(night_of(number)) for number in nights)):
-            made: set[str] = set()
-            for statement in clean_statements(source, scope):
-                make_facts(connection, statement, made)
-                connection.execute(f"INSERT INTO {statement.target} BY NAME {statement.select}", statement.parameters)
+            clean_into(connection, source, scope)
         yield connection
 
 

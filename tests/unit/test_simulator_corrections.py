@@ -10,12 +10,12 @@ import pytest
 
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import Scope
 from athena_assets.sources.simulator import population
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.retailer import SimulatedRetailer, simulate
 from athena_assets.sources.source import source_named
-from checks.contract_files import contract_names, load_contract
+from tests.unit.cleaning_warehouse import clean_into, create_tables
 from tests.unit.feature_oracle import active, as_seen, differences, expected
 from tests.unit.feature_rows import Order, Retailer
 from tests.unit.feature_warehouse import feature_set
@@ -154,13 +154,7 @@ def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBP
     source = source_named("simulator")
     retailer = simulated(tmp_path_factory.mktemp("cleaned"), **OFTEN)
     with duckdb.connect(config={"threads": 2}) as connection:
-        for schema in ("raw", "orders"):
-            connection.execute(f"CREATE SCHEMA {schema}")
-        for contract in map(load_contract, contract_names()):
-            if contract.schema in ("raw", "orders"):
-                connection.execute(contract.ddl())
-                if contract.history:
-                    connection.execute(contract.twin().ddl())
+        create_tables(connection)
         for delivery in retailer.deliveries:
             bulk = delivery.kind == "bulk"
             for table, delivered in delivery.tables.items():
@@ -170,10 +164,7 @@ def cleaned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBP
                     f" DATE '{delivery.first_day}') AS night, * EXCLUDE (file_row_number)"
                     f" FROM read_parquet('{delivered.paths[0]}', file_row_number = true, hive_partitioning = false)"
                 )
-            made: set[str] = set()
-            for statement in clean_statements(source, Scope.history() if bulk else Scope(delivery.last_day)):
-                make_facts(connection, statement, made)
-                connection.execute(f"INSERT INTO {statement.target} BY NAME {statement.select}", statement.parameters)
+            clean_into(connection, source, Scope.history() if bulk else Scope(delivery.last_day))
         for table in ("orders", "customers", "service_contacts", "campaign_contacts"):
             connection.execute(
                 f"CREATE VIEW orders.all_{table} AS FROM orders.{table}_history UNION ALL BY NAME FROM orders.{table}"
