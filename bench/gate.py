@@ -159,7 +159,7 @@ def _check_pass(path: Path, rounds: int) -> Table:
         _lines(connection, night)
         stamp(connection, contract, night, "run")
         rules = compile_rules(contract)
-        text = aggregate_sql(contract.address, rules, "night = CAST($partition AS DATE)")
+        text = aggregate_sql(contract.address, [rule.expression for rule in rules], "night = CAST($partition AS DATE)")
         checks = checks_of(contract)
 
         values = {"partition": night, **({"is_open": True} if "$is_open" in text else {})}

@@ -72,7 +72,7 @@ def figures_between(
         return
     column = contract.partitioned_by or ""
     where = f"{column} BETWEEN $first AND $last"
-    sql = aggregate_sql(contract.twin().address, rules, where, also=(column,))
+    sql = aggregate_sql(contract.twin().address, [rule.expression for rule in rules], where, also=(column,))
     parameters: dict[str, object] = {"first": first, "last": last}
     if "$is_open" in sql:
         parameters["is_open"] = True

@@ -1,7 +1,7 @@
 """Evaluates a contract on one partition: one scan of the table, and its own earlier figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import duckdb
 
@@ -9,6 +9,8 @@ from athena_assets.errors import AthenaError
 from athena_assets.sql import columns_of, parameters_used
 from checks.compiler import aggregate_sql, compile_rules
 from checks.contract import Contract
+from checks.first_seen import of_one_night
+from checks.ordered import order_proofs
 from checks.past import past_figures
 from checks.rules import Rule, RuleResult, judge
 
@@ -68,18 +70,26 @@ def _values(
 
     One scan; a second one counts the rows that offend the rules of which the first could not prove that none does.
     """
+    partition = parameters["partition"]
+    is_night = partition is not None and contract.partitioned_by == "night"
+    proofs = {rule.id: rule.proof for rule in rules if rule.proof is not None}
+    proofs |= order_proofs(connection, contract, where, is_partition=partition is not None)
 
-    def scanned(asked: Sequence[Rule]) -> list[object]:
-        sql = aggregate_sql(contract.address, asked, where)
+    def counting(rule: Rule) -> str:
+        expression = rule.cheaper or rule.expression
+        return of_one_night(expression) if is_night else expression
+
+    def scanned(expressions: Sequence[str]) -> list[object]:
+        sql = aggregate_sql(contract.address, expressions, where)
         (found,) = connection.execute(sql, parameters_used(sql, parameters)).fetchall()
         return list(found)
 
-    rows, *values = scanned([replace(rule, expression=rule.proof or rule.expression) for rule in rules])
+    rows, *values = scanned([proofs.get(rule.id) or counting(rule) for rule in rules])
     # A column without values proves nothing, and is counted.
-    doubtful = [number for number, rule in enumerate(rules) if rule.proof is not None and values[number] is not True]
-    values = [0 if rule.proof is not None else value for rule, value in zip(rules, values, strict=True)]
+    doubtful = [number for number, rule in enumerate(rules) if rule.id in proofs and values[number] is not True]
+    values = [0 if rule.id in proofs else value for rule, value in zip(rules, values, strict=True)]
     if doubtful:
-        _, *counted = scanned([rules[number] for number in doubtful])
+        _, *counted = scanned([counting(rules[number]) for number in doubtful])
         for number, value in zip(doubtful, counted, strict=True):
             values[number] = value
     return int(str(rows)), values

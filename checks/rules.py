@@ -58,6 +58,8 @@ class Rule:
     """SQL condition that holds for an offending row; None where no single row offends."""
     proof: str | None = None
     """Cheap aggregate that is true only where no row offends, so that nothing has to be counted."""
+    cheaper: str | None = None
+    """Aggregate that has the very value of `expression` and costs less."""
 
     @property
     def check(self) -> str:

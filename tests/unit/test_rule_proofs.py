@@ -50,7 +50,9 @@ def test_rules_when_proved_or_counted_then_the_same_figures(
         connection.register("delivered", pa.table(dict(zip(("value", "price", "day"), columns, strict=True))))
         connection.execute("INSERT INTO plant.reading FROM delivered")
         rules = compile_rules(READING)
-        ((count, *counted),) = connection.execute(aggregate_sql("plant.reading", rules)).fetchall()
+        ((count, *counted),) = connection.execute(
+            aggregate_sql("plant.reading", [rule.expression for rule in rules])
+        ).fetchall()
         _, *found = check_table(connection, READING).results
     assert count == len(rows)
     assert [(each.rule.id, each.figure) for each in found] == [
@@ -58,7 +60,8 @@ def test_rules_when_proved_or_counted_then_the_same_figures(
     ]
 
 
-def test_rules_of_ranges_and_of_required_columns_have_a_proof() -> None:
-    rules = {rule.id: rule.proof for rule in compile_rules(READING)}
+def test_rules_of_ranges_have_a_proof_and_those_of_nulls_a_cheaper_count() -> None:
+    rules = compile_rules(READING)
     assert len(rules) == 9
-    assert all(rules.values())
+    assert {rule.id for rule in rules if rule.proof is None} == {"value.required", "day.required"}
+    assert all(rule.proof or rule.cheaper for rule in rules)
