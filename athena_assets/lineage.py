@@ -75,12 +75,13 @@ def tables_read(select: str, tables: Sequence[str]) -> list[str]:
 def through_views(lineage: ColumnLineage) -> ColumnLineage:
     """Replace each `orders.all_<table>` view by the two tables it unites, the history and the nights."""
     return {
-        column: tuple(sorted({(address, name) for view, name in sources for address in _tables_of(view)}))
+        column: tuple(sorted({(address, name) for view, name in sources for address in tables_of(view)}))
         for column, sources in lineage.items()
     }
 
 
-def _tables_of(address: str) -> tuple[str, ...]:
+def tables_of(address: str) -> tuple[str, ...]:
+    """The two tables that a view `orders.all_<table>` unites, the history and the nights; a table is itself."""
     for prefix, replacement in VIEWS.items():
         if address.startswith(prefix):
             table = replacement + address.removeprefix(prefix)

@@ -1,19 +1,22 @@
 """Figures of the bulk history's own days, which stand in for nights that have not been: computed once and kept.
 
-The last days of a history are the same for every night after it, and scanning them anew cost a night of two million
-customers six seconds. What is kept counts as long as the history has not been written again and the rule's SQL is the
-same; a rule that looks into other tables is computed anew, because they may have changed.
+The days of a history are the same for every night after it, and scanning them anew cost a night of two million
+customers seven seconds. What is kept counts as long as nothing that it rests on has been written again and the rule's
+SQL is the same. A rule may ask a register what was new on a day, which no later night changes; one that looks into
+other tables in any other way is computed anew, because they may have changed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import duckdb
 
+from athena_assets.lineage import tables_of
 from athena_assets.sql import has_table
 from checks.compiler import aggregate_sql
 from checks.contract import Contract
+from checks.first_seen import registers_of
 from checks.rules import Rule
 from checks.verdicts import has_gate, standing_writes
 
@@ -26,6 +29,8 @@ CREATE TABLE IF NOT EXISTS {KEPT} (
   figure_hash VARCHAR, day DATE, rows BIGINT, figure DOUBLE
 );
 """
+"""written: the last of the writes that the figure rests on. first_day, last_day: the days that were computed with it,
+of which those without a line have no figure; where none has, one line says so without a day."""
 
 
 @dataclass(frozen=True)
@@ -38,38 +43,59 @@ class BulkFigure:
     rows: int
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of one rule's SQL: the days that need not be computed, and the figures that they have."""
+
+    days: set[date]
+    figures: dict[date, tuple[float, int]]
+
+
 def last_figures(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], *, until: date, days: int
 ) -> Iterator[BulkFigure]:
-    """Of the last so many days that the history has up to `until`; kept where the connection may write."""
+    """Of the last so many days that the history has up to `until`."""
     if not rules:
         return
     table, column = contract.twin().address, contract.partitioned_by
     ((last,),) = connection.execute(
         f"SELECT max({column}) FROM {table} WHERE {column} <= $until", {"until": until}
     ).fetchall()
-    if last is None:
-        return
-    first = last - timedelta(days=days)
-    written = _last_write(connection, table)
-    own = [rule for rule in rules if written and "SELECT" not in rule.expression.upper()]
-    found = list(_kept(connection, table, own, written, first, last))
-    known = {rule for rule, _ in found}
-    missing = [rule for rule in rules if rule.id not in known]
-    computed = list(figures_between(connection, contract, missing, first, last))
-    new = [rule for rule in own if rule.id not in known]
-    if new and _may_write(connection):
-        _keep(connection, table, new, computed, written, first, last)
-    yield from (figure for _, figure in found if figure is not None)
-    yield from computed
+    if last is not None:
+        yield from figures_between(connection, contract, rules, last - timedelta(days=days), last)
 
 
 def figures_between(
     connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], first: date, last: date
 ) -> Iterator[BulkFigure]:
-    """Of these days of the history; they have rows and so count as days on which the retailer traded."""
+    """Of these days of the history; what had to be computed is kept where the connection may write."""
     if not rules:
         return
+    written = _writes_behind(connection, contract, rules, last)
+    kept = _kept(connection, contract.twin().address, rules, written, first, last)
+    missing: dict[tuple[date, date], list[Rule]] = {}
+    for rule in rules:
+        known = kept.get(rule.id, _Kept(set(), {}))
+        yield from (BulkFigure(rule.id, day, *figure) for day, figure in known.figures.items() if first <= day <= last)
+        unknown = [day for day in _days(first, last) if day not in known.days]
+        if unknown:
+            missing.setdefault((unknown[0], unknown[-1]), []).append(rule)
+    for (since, until), asked in missing.items():
+        computed = list(_computed(connection, contract, asked, since, until))
+        keeping = [rule for rule in asked if rule.id in written]
+        if keeping and _may_write(connection):
+            _keep(connection, contract.twin().address, keeping, computed, written, since, until)
+        yield from (each for each in computed if each.rule not in kept or each.day not in kept[each.rule].days)
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _computed(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], first: date, last: date
+) -> Iterator[BulkFigure]:
+    """Of these days of the history; they have rows and so count as days on which the retailer traded."""
     column = contract.partitioned_by or ""
     where = f"{column} BETWEEN $first AND $last"
     sql = aggregate_sql(contract.twin().address, [rule.expression for rule in rules], where, also=(column,))
@@ -83,22 +109,29 @@ def figures_between(
 
 
 def _kept(
-    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule], written: int, first: date, last: date
-) -> Iterator[tuple[str, BulkFigure | None]]:
-    """Rule and figure of what is kept; None for a rule that has no figure on any day."""
-    if not has_table(connection, KEPT):
-        return
-    kept = connection.execute(
-        f"SELECT figure_hash, day, rows, figure FROM {KEPT} WHERE asset = $asset AND written = $written"
-        " AND first_day = $first AND last_day = $last",
-        {"asset": table, "written": written, "first": first, "last": last},
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rules: Sequence[Rule],
+    written: Mapping[str, int],
+    first: date,
+    last: date,
+) -> dict[str, _Kept]:
+    """What is kept of stretches that touch these days, by rule."""
+    if not written or not has_table(connection, KEPT):
+        return {}
+    lines = connection.execute(
+        f"SELECT figure_hash, written, first_day, last_day, day, rows, figure FROM {KEPT} WHERE asset = $asset"
+        " AND last_day >= $first AND first_day <= $last",
+        {"asset": table, "first": first, "last": last},
     ).fetchall()
-    by_hash: dict[str, list[tuple[date | None, int, float]]] = {}
-    for figure_hash, day, rows, figure in kept:
-        by_hash.setdefault(figure_hash, []).append((day, rows, figure))
-    for rule in rules:
-        for day, rows, figure in by_hash.get(rule.figure_hash, ()):
-            yield rule.id, None if day is None else BulkFigure(rule.id, day, figure, rows)
+    found: dict[tuple[str, int], _Kept] = {}
+    for figure_hash, number, since, until, day, rows, figure in lines:
+        kept = found.setdefault((figure_hash, number), _Kept(set(), {}))
+        kept.days.update(_days(since, until))
+        if day is not None:
+            kept.figures[day] = (figure, rows)
+    of_rules = {rule.id: found.get((rule.figure_hash, written[rule.id])) for rule in rules if rule.id in written}
+    return {rule: kept for rule, kept in of_rules.items() if kept is not None}
 
 
 def _keep(
@@ -106,32 +139,61 @@ def _keep(
     table: str,
     rules: Sequence[Rule],
     computed: Sequence[BulkFigure],
-    written: int,
+    written: Mapping[str, int],
     first: date,
     last: date,
 ) -> None:
     connection.execute(_DDL)
-    connection.execute(
-        f"DELETE FROM {KEPT} WHERE asset = $asset AND written <> $written", {"asset": table, "written": written}
-    )
-    hashes = {rule.id: rule.figure_hash for rule in rules}
     # Two rules with the same SQL have the same figures, and both would be found by the hash.
-    rows: dict[tuple[str, date | None], tuple[int | None, float | None]] = {
+    numbers = {rule.figure_hash: written[rule.id] for rule in rules}
+    hashes = {rule.id: rule.figure_hash for rule in rules}
+    lines: dict[tuple[str, date | None], tuple[int | None, float | None]] = {
         (hashes[each.rule], each.day): (each.rows, each.figure) for each in computed if each.rule in hashes
     }
-    told = {figure_hash for figure_hash, _ in rows}
-    rows |= {(figure_hash, None): (None, None) for figure_hash in hashes.values() if figure_hash not in told}
-    connection.executemany(
-        f"INSERT INTO {KEPT} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [[table, written, first, last, *key, *figure] for key, figure in rows.items()],
+    told = {figure_hash for figure_hash, _ in lines}
+    lines |= {(figure_hash, None): (None, None) for figure_hash in numbers if figure_hash not in told}
+    connection.execute(
+        f"DELETE FROM {KEPT} USING (SELECT unnest($hashes) AS hash, unnest($numbers) AS number) AS new"
+        " WHERE asset = $asset AND figure_hash = hash AND written <> number",
+        {"asset": table, "hashes": list(numbers), "numbers": list(numbers.values())},
+    )
+    connection.execute(
+        f"INSERT INTO {KEPT} SELECT $asset, unnest($numbers), $first, $last, unnest($hashes), unnest($days),"
+        " unnest($rows), unnest($figures)",
+        {
+            "asset": table,
+            "first": first,
+            "last": last,
+            "hashes": [figure_hash for figure_hash, _ in lines],
+            "days": [day for _, day in lines],
+            "numbers": [numbers[figure_hash] for figure_hash, _ in lines],
+            "rows": [rows for rows, _ in lines.values()],
+            "figures": [figure for _, figure in lines.values()],
+        },
     )
 
 
-def _last_write(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """The number of the write of the history that stands; 0 where nobody stamped it."""
+def _writes_behind(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, rules: Sequence[Rule], last: date
+) -> dict[str, int]:
+    """By rule, the last write of what its figures up to a day rest on; rules whose figures cannot be kept are left out.
+
+    They rest on the history, and on what the registers that they ask had up to that day.
+    """
     if not has_gate(connection):
-        return 0
-    return max((number for _, number in standing_writes(connection).of.get(table, ())), default=0)
+        return {}
+    writes = standing_writes(connection).of
+    found = {}
+    for rule in rules:
+        registers = registers_of(rule.expression)
+        if registers is None:
+            continue
+        tables = [contract.twin().address, *(table for register in registers for table in tables_of(register))]
+        if all(table in writes for table in tables):
+            found[rule.id] = max(
+                number for table in tables for partition, number in writes[table] if partition <= last.isoformat()
+            )
+    return found
 
 
 def _may_write(connection: duckdb.DuckDBPyConnection) -> bool:
