@@ -16,6 +16,7 @@ from athena_assets.lifecycle.dataset import Dataset
 from athena_assets.lifecycle.drift_rules import drift_check, judge_drift
 from athena_assets.lifecycle.model_spec import Monitoring, find_model
 from athena_assets.lifecycle.profile import (
+    PIECE,
     FeatureProfile,
     Histogram,
     as_json,
@@ -94,6 +95,49 @@ def test_profile_when_the_column_is_no_double_then_its_heaps_still_fall_into_the
     profile = profile_of(dataset(values), ["x"])
     with night_of(values, kind) as connection:
         assert histograms_of_night(connection, "features", NIGHT, profile) == {"x": profile["x"].histogram}
+
+
+ODD = st.sampled_from([math.nan, math.inf, -math.inf, 0.1, float(np.float32(0.1)), -0.0, 16777217.0, 1e-46, 3.5e38])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.none() | ODD | st.floats(-2, 2), max_size=40),
+    st.sets(ODD.filter(lambda edge: abs(edge) < 1e38) | st.floats(-2, 2), max_size=9),
+)
+def test_night_when_values_and_edges_are_odd_then_every_bin_has_the_rows_that_sql_finds_in_it(
+    values: list[float | None], edges: set[float]
+) -> None:
+    ends = sorted(edges)
+    profile = {"x": FeatureProfile(Histogram(tuple(ends), (0,) * (len(ends) + 1), 0), 0.0)}
+    real = "CAST(CAST(x AS REAL) AS DOUBLE)"
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE features (night DATE, x DOUBLE)")
+        # What is above the greatest REAL cannot be a feature: the cast of the model's matrix would refuse it, too.
+        rows = [value for value in values if value is None or abs(value) <= 1e38 or not math.isfinite(value)]
+        for value in rows:
+            connection.execute("INSERT INTO features VALUES (?, ?)", [NIGHT, value])
+        found = histograms_of_night(connection, "features", NIGHT, profile)["x"]
+        for low, high, count in zip([-math.inf, *ends], [*ends, math.inf], found.counts, strict=True):
+            above = f"({real} > $low OR ($low = '-inf'::DOUBLE AND {real} = $low))"
+            ((expected,),) = connection.execute(
+                f"SELECT count(*) FROM features WHERE {above} AND {real} <= $high", {"low": low, "high": high}
+            ).fetchall()
+            assert count == expected, (low, high)
+    assert found.nulls == rows.count(None)
+
+
+def test_night_when_it_has_more_rows_than_a_piece_then_all_are_counted() -> None:
+    rows = 2 * PIECE + 5
+    profile = {"x": FeatureProfile(Histogram((99.0, 1000.0), (0, 0, 0), 0), 0.0)}
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"CREATE TABLE features AS SELECT DATE '{NIGHT}' AS night, nullif(range, 7) AS x FROM range({rows})"
+        )
+        found = histograms_of_night(connection, "features", NIGHT, profile)["x"]
+        assert (found.counts, found.nulls) == ((99, 901, rows - 1001), 1)
+        nothing = histograms_of_night(connection, "features", date(2026, 1, 2), profile)["x"]
+        assert (nothing.counts, nothing.nulls) == ((0, 0, 0), 0)
 
 
 def test_profile_when_the_table_lacks_a_feature_then_nothing_is_said_of_it() -> None:
