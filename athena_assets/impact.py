@@ -29,7 +29,8 @@ from athena_assets.features.feature_set import ACTIVE, FeatureSet, load_feature_
 from athena_assets.lifecycle.model_spec import MODELS, ModelSpec, load_model_spec, model_names
 from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements
+from athena_assets.orders.cleaning import clean_statements
+from athena_assets.orders.statements import Scope
 from athena_assets.retailer import Retailer
 from athena_assets.sources.source import Source
 from checks.contract import Contract

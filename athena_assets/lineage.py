@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from athena_assets.sql import without_comments
+
 ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
 """Output column -> the (`schema.table`, column) pairs it is computed from."""
 
@@ -68,7 +70,7 @@ def trace(select: str, columns: KnownColumns) -> ColumnLineage:
 
 def tables_read(select: str, tables: Sequence[str]) -> list[str]:
     """Those of the tables (`schema.table`) that a text reads; its comments may speak of others."""
-    text = re.sub(r"/\*.*?\*/|--[^\n]*", "", select, flags=re.DOTALL)
+    text = without_comments(select)
     return [address for address in tables if re.search(rf"\b{re.escape(address)}\b", text)]
 
 

@@ -1,4 +1,4 @@
-"""What every text of SQL needs: the parameters that it uses, and which tables and columns are there."""
+"""What every text of SQL needs: the parameters and words that it uses, and which tables and columns are there."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +13,16 @@ Value = TypeVar("Value")
 def parameters_used(sql: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """The parameters, `$name`, that occur in the text: DuckDB refuses one that does not."""
     return {name: value for name, value in values.items() if re.search(rf"\${name}\b", sql)}
+
+
+def without_comments(sql: str) -> str:
+    """The text without its comments, which may speak of what it does not read."""
+    return re.sub(r"/\*.*?\*/|--[^\n]*", "", sql, flags=re.DOTALL)
+
+
+def words(*texts: str) -> set[str]:
+    """Every word of the texts in lower case: all names in them, and harmlessly keywords and words in quotes."""
+    return {word.lower() for text in texts for word in re.findall(r"\w+", without_comments(text))}
 
 
 def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:

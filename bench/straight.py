@@ -22,7 +22,8 @@ from athena_assets.lifecycle.training_run import drifting_features, run_training
 from athena_assets.lifecycle.training_set import model_features, snapshot_days, training_rows
 from athena_assets.nights import Night
 from athena_assets.orders.assets import ensure_clean_tables
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import clean_statements
+from athena_assets.orders.statements import Scope, make_facts
 from athena_assets.predictions.checks import drift_of_night
 from athena_assets.predictions.prediction_contract import candidate_contract
 from athena_assets.predictions.scores import features_of_night, score_night

@@ -9,8 +9,9 @@ import duckdb
 from athena_assets.contracts import clean_contracts, known_columns
 from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import clean_statements
 from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
+from athena_assets.orders.statements import Scope, make_facts
 from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import Delivery, snapshot_of
 from athena_assets.sources.landing import Landing

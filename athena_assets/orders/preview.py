@@ -11,8 +11,9 @@ from typing import Any
 import duckdb
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts, reason_statements
+from athena_assets.orders.cleaning import clean_statements, reason_statements
 from athena_assets.orders.rules import rules_for
+from athena_assets.orders.statements import Scope, make_facts
 from athena_assets.sources.deliveries import delivery_id_of, unread_columns
 from athena_assets.sources.files import sha256_of
 from athena_assets.sources.inspection import InspectedFile, inspect_file, reading, tables_of

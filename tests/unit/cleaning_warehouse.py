@@ -2,7 +2,8 @@
 
 import duckdb
 
-from athena_assets.orders.cleaning import Scope, clean_statements, make_facts
+from athena_assets.orders.cleaning import clean_statements
+from athena_assets.orders.statements import Scope, make_facts
 from athena_assets.sources.source import Source
 from checks.contract_files import contract_names, load_contract
 

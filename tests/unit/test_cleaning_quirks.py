@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope
 from athena_assets.orders.rules import InvalidRules, rules_for
+from athena_assets.orders.statements import Scope
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import source_named
 from checks.compiler import compile_rules

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope, reason_statements
+from athena_assets.orders.cleaning import reason_statements
+from athena_assets.orders.statements import Scope
 from athena_assets.sources.landing import Landing
 from athena_assets.sources.source import Source, source_named
 from tests.unit.cleaning_warehouse import clean_into, create_tables

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope
 from athena_assets.orders.rules import InvalidRules, rules_for
+from athena_assets.orders.statements import Scope
 from athena_assets.sources.source import Source, source_named
 from tests.unit.cleaning_warehouse import clean_into, create_tables
 from tests.unit.feature_histories import PATIENT

@@ -10,7 +10,7 @@ import pytest
 
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.nights import Night
-from athena_assets.orders.cleaning import Scope
+from athena_assets.orders.statements import Scope
 from athena_assets.sources.simulator import population
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 from athena_assets.sources.simulator.retailer import SimulatedRetailer, simulate

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from athena_assets.sql import columns_of, has_table, parameters_used
+from athena_assets.sql import columns_of, has_table, parameters_used, words
 
 
 @pytest.fixture
@@ -18,6 +18,11 @@ def connection() -> duckdb.DuckDBPyConnection:
 def test_parameters_when_a_name_begins_like_another_then_only_those_that_stand_there_are_used() -> None:
     values = {"as": 1, "as_of": 2, "night": 3}
     assert parameters_used("SELECT $as_of, $night", values) == {"as_of": 2, "night": 3}
+
+
+def test_words_when_a_comment_names_others_then_only_those_of_the_text_count() -> None:
+    texts = ("/* copies\n of lines */ Copy > 1 -- twice", "line_copies.copy IN ('x_1')")
+    assert words(*texts) == {"copy", "1", "line_copies", "in", "x_1"}
 
 
 @pytest.mark.parametrize(

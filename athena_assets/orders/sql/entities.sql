@@ -1,4 +1,4 @@
-/* Grain: one kept row of a delivered register or contact table. Inputs: its judged rows (judged_entities.sql).
+/* Grain: one kept row of a delivered register or contact table. Inputs: its judged rows (judged_rows.sql).
    Output: the clean table's columns, as delivered. */
 SELECT {{columns}}
 FROM (

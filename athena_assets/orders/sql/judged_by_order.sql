@@ -1,5 +1,5 @@
 /* Grain: one raw order line of the scope, for a source that delivers order headers.
-   Inputs: the lines as the line rules judged them (judged_lines.sql); order_codes.
+   Inputs: the lines as the line rules judged them (judged_rows.sql); order_codes.
    Output: their columns, and
      {{as}}  the deciding rule: the line rule's, or that of an order rule for a line it had kept */
 SELECT

@@ -1,6 +1,6 @@
 /* Grain: one raw line of the scope that is a sale with an equal return by the same customer on the same night, or that
    return. Inputs: {{raw}}.
-   Output: delivery_id, source_row, minutes between the two, the least where there are several. */
+   Output: delivery_id, source_row; minutes_to_reversal, between the two, the least where there are several. */
 WITH pairs AS (
     SELECT
         sale.delivery_id AS sale_delivery,
@@ -17,7 +17,7 @@ WITH pairs AS (
         AND back.quantity = -sale.quantity
         AND back.order_ts >= sale.order_ts
 )
-SELECT delivery_id, source_row, min(minutes) AS minutes
+SELECT delivery_id, source_row, min(minutes) AS minutes_to_reversal
 FROM (
     SELECT sale_delivery AS delivery_id, sale_row AS source_row, minutes FROM pairs
     UNION ALL

@@ -1,6 +1,6 @@
 /* Grain: one order of the scope that a rule of level order refuses, for a source that delivers order headers; where it
    corrects orders, one version.
-   Inputs: the lines as the line rules judged them (judged_lines.sql); the delivered headers of the scope.
+   Inputs: the lines as the line rules judged them; the delivered headers of the scope.
    Output: {{version}}, and code, decided by
      order_total   sum of the order's merchandise that the line rules keep, source currency
      header_total  the delivered header's total, NULL where no header was delivered that can be dated: lines whose
@@ -24,7 +24,7 @@ WITH totals AS (
     GROUP BY {{version}}
 ),
 judged AS (
-    SELECT {{version}}, CASE {{order_cases}} END AS code FROM totals
+    SELECT {{version}}, {{code}} AS code FROM totals
 )
 SELECT {{version}}, code
 FROM judged

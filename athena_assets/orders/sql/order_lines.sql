@@ -1,4 +1,4 @@
-/* Grain: one kept order line. Inputs: the judged lines (judged_lines.sql).
+/* Grain: one kept order line. Inputs: the judged lines (judged_rows.sql).
    Output: orders.order_lines; quantity in units and line_amount in the source's currency, both signed,
    negative on returns; is_merchandise false for charges such as postage. */
 SELECT

@@ -1,5 +1,5 @@
 /* Grain: one version of an order in the scope, the order as one night told it, that is not the order's first.
-   Inputs: the lines of orders_again as line and order rules judged them; earlier_versions.
+   Inputs: the lines of orders_again as line and order rules judged them; earlier_lines.
    Output: order_id, night, and code, NULL for one that differs from the version before; decided by
      same_as_known  whether it is the version before, line by line and value by value
    A version is compared with what was kept: a refused one in between counts for nothing. */
@@ -13,7 +13,7 @@ WITH told AS (
         WHERE order_code IN ({{kept_codes}})
         UNION ALL
         SELECT {{told}}
-        FROM earlier_versions
+        FROM earlier_lines
     )
     GROUP BY order_id, night
 ),
@@ -25,6 +25,6 @@ compared AS (
         content IS NOT DISTINCT FROM lag(content) OVER (PARTITION BY order_id ORDER BY night) AS same_as_known
     FROM told
 )
-SELECT order_id, night, CASE {{version_cases}} END AS code
+SELECT order_id, night, {{code}} AS code
 FROM compared
 WHERE is_known AND {{in_scope}}
