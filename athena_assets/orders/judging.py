@@ -62,11 +62,14 @@ class Judge:
     def _facts_of_orders(self) -> tuple[Fact, ...]:
         if not (order_rules := self._rules_of("order")):
             return ()
+        given = {column for fact in self._facts_of("orders") for column in fact.gives}
+        header_rules = [rule for rule in self.rules.of("orders") if not given & words(rule.when)]
         values = {
-            **self.scope.places("orders"),
             "version": ", ".join(version_of(self.source)),
             "lines": self._lines_alone("line_code"),
             "merchandise_codes": codes(rule for rule in self.kept(LINES) if rule.merchandise),
+            "headers": self._judged("orders", header_rules, "header_code"),
+            "header_kept_codes": codes(self.kept("orders")),
             "code": cases(order_rules),
         }
         return (filled(self.scope, values, "order_codes"),)

@@ -1,10 +1,11 @@
 /* Grain: one order of the scope that a rule of level order refuses, for a source that delivers order headers; where it
    corrects orders, one version.
-   Inputs: the lines as the line rules judged them; the delivered headers of the scope.
+   Inputs: the lines as the line rules judged them; the delivered headers as those of their rules judged them that look
+   at nothing but the header (judged_rows.sql).
    Output: {{version}}, and code, decided by
      order_total   sum of the order's merchandise that the line rules keep, source currency
-     header_total  the delivered header's total, NULL where no header was delivered that can be dated: lines whose
-                   header waits for a person wait with it, or a correction of both would look like a repetition */
+     header_total  the delivered header's total, NULL where these rules keep no header: lines whose header waits for a
+                   person wait with it, or a correction of both would look like a repetition */
 WITH totals AS (
     SELECT
         {{version}},
@@ -17,9 +18,10 @@ WITH totals AS (
         )
         UNION ALL
         SELECT {{version}}, NULL, NULL, total_order_amount
-        FROM raw.orders{{suffix}}
-        WHERE {{in_scope}} AND parse_error IS NULL AND order_id IS NOT NULL
-            AND CAST(known_at AS DATE) - 1 = night AND order_ts <= known_at AND CAST(order_ts AS DATE) <= night
+        FROM (
+{{headers}}
+        )
+        WHERE header_code IN ({{header_kept_codes}})
     )
     GROUP BY {{version}}
 ),
