@@ -40,11 +40,9 @@ def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
 
 
 def columns_of(connection: "duckdb.DuckDBPyConnection", address: str) -> dict[str, str]:
-    """The columns of a table and their types, in its order; none where it is not there."""
-    schema, _, table = address.partition(".")
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
-        " AND schema_name = $schema AND table_name = $table ORDER BY column_index",
-        {"schema": schema, "table": table},
-    ).fetchall()
-    return {str(name): str(kind) for name, kind in rows}
+    """The columns of a table or view and their types, in its order; none where it is not there."""
+    if not has_table(connection, address):
+        return {}
+    # duckdb_columns() binds every view there is, the system's too, and costs a new connection three times as much.
+    rows = connection.execute("SELECT name, type FROM pragma_table_info($table) ORDER BY cid", {"table": address})
+    return {str(name): str(kind) for name, kind in rows.fetchall()}

@@ -36,4 +36,14 @@ def test_table_when_asked_for_then_it_is_one_of_this_database(
 
 def test_columns_when_asked_for_then_they_come_in_order_with_their_types(connection: duckdb.DuckDBPyConnection) -> None:
     assert list(columns_of(connection, "shop.sales").items()) == [("b", "VARCHAR"), ("a", "DECIMAL(18,4)")]
+    assert list(columns_of(connection, "shop.all_sales").items()) == [("b", "VARCHAR"), ("a", "DECIMAL(18,4)")]
     assert columns_of(connection, "shop.elsewhere") == {}
+
+
+def test_columns_when_the_table_is_not_there_then_the_transaction_goes_on(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    connection.begin()
+    connection.execute("ALTER TABLE shop.sales ADD COLUMN c DATE")
+    assert columns_of(connection, "shop.elsewhere") == {}
+    assert [*columns_of(connection, "shop.sales")] == ["b", "a", "c"]
