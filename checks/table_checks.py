@@ -74,7 +74,7 @@ def build_table_checks(
             )
             return outcomes_of(result, checks)
 
-        with warehouse.write() as connection:
+        with warehouse.write(settled=False) as connection:
             partitions = partitions_of(context, partitions_def)
             results = report(context, connection, contract, ((each, found_in(each, connection)) for each in partitions))
         yield from results

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from resources.abandoned_runs import close_abandoned_runs, this_process
 from resources.disk import disk_full, is_full
 from resources.meter import Meter
 from resources.settings import Settings
+from resources.warehouse import Warehouse
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
 EVENT_LOG = """
@@ -78,6 +79,7 @@ class Orchestrator:
     def __init__(self, settings: Settings, definitions: dg.Definitions) -> None:
         self._definitions = definitions
         self._meter = Meter(settings.home)
+        self._warehouse = Warehouse.of(settings)
         self._folder = settings.dagster_home
         with self._records():
             prepare_dagster_home(settings)
@@ -156,6 +158,9 @@ class Orchestrator:
                 remote_job_origin=WORKSPACE_ORIGIN.get_job_origin(job),
             )
             result = execute_run(InMemoryJob(definition), run, self.instance)
+            # Where that cannot be done now, nothing is lost, and the next write does it or says what is wrong.
+            with suppress(AthenaError):
+                self._warehouse.settle()
         if not result.success:
             raise _failure(result, job, partition)
         return Outcome(run_id, job, partition)

@@ -91,10 +91,17 @@ class Warehouse(DuckDBResource):
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-write connection inside one transaction: committed at the end, rolled back on any error."""
+    def write(self, *, settled: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside one transaction: committed at the end, rolled back on any error.
+
+        settled: False leaves what was committed in DuckDB's log beside the file, until the next write that settles, or
+        `settle`, moves it into the file. It is as safe there and every reader sees it; of a few lines, the moving
+        takes longer than the writing.
+        """
         Path(self.database).parent.mkdir(parents=True, exist_ok=True)
         with self._connect(read_only=False) as connection:
+            if not settled:
+                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             connection.begin()
             try:
                 yield connection
@@ -102,6 +109,13 @@ class Warehouse(DuckDBResource):
                 _roll_back(connection)
                 raise
             commit(connection)
+
+    def settle(self) -> None:
+        """Move into the file what writes have left in the log, so that the file alone is the whole warehouse."""
+        if Path(f"{self.database}.wal").exists():
+            with self._connect(read_only=False):
+                # Closing is what moves it.
+                pass
 
     @contextmanager
     def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -57,7 +57,7 @@ def build_model_gate(
     @dg.multi_asset_check(name=f"gate_{spec.name}", specs=specs, pool="warehouse")
     @step
     def gate(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
-        with warehouse.write() as connection:
+        with warehouse.write(settled=False) as connection:
             found = (
                 (
                     month,

@@ -52,7 +52,7 @@ def build_delivered_check(
             outcome = _outcome(discrepancies(connection, complete), len(complete))
             return [outcome] if partition is None else [outcome, _new_columns(new_columns(deliveries, until))]
 
-        with warehouse.write() as connection:
+        with warehouse.write(settled=False) as connection:
             found = ((each, found_in(each, connection)) for each in partitions_of(context, nights))
             results = report(context, connection, accounting, found)
         yield from results

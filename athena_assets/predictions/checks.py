@@ -59,7 +59,7 @@ def build_drift_check(
             found = drift_of_night(connection, contract, check_name, profile, night)
             return [outcome_of(check_name, found, max((each.rows for each in found), default=0))]
 
-        with warehouse.write() as connection:
+        with warehouse.write(settled=False) as connection:
             keys = map(str, partitions_of(context, nights))
             found = ((key, found_in(Night.parse(key), connection)) for key in keys)
             results = report(context, connection, contract, found)

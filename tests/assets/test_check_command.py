@@ -23,6 +23,7 @@ def test_check_when_the_first_outdated_table_fails_then_the_others_are_judged_al
     assert answer.code == 1
     assert "orders.orders, completeness" in answer.err
     assert f"next:     athena why orders.orders {NIGHT}" in answer.err
+    assert not (retail_shop.home / "warehouse.duckdb.wal").exists()
     told = json.loads(answer.out)
     assert told["checked"] == [f"orders.orders {NIGHT}", f"predictions.churn {NIGHT}"]
     assert told["failed"] == [f"orders.orders {NIGHT}"]

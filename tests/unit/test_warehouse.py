@@ -1,5 +1,6 @@
 """The warehouse gives its lock back, replaces in one transaction, and names what is wrong with the machine."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -43,6 +44,42 @@ def test_write_when_the_body_raises_then_nothing_is_kept_and_the_lock_is_free(tm
     script = f"import duckdb; duckdb.connect({warehouse.database!r}).execute('INSERT INTO t VALUES (3)')"
     subprocess.run([sys.executable, "-c", script], check=True)
     assert rows_of(warehouse) == [(1,), (3,)]
+
+
+def log_of(warehouse: Warehouse) -> Path:
+    return Path(f"{warehouse.database}.wal")
+
+
+def test_write_when_it_is_not_settled_then_readers_see_it_and_the_next_one_moves_it_into_the_file(
+    tmp_path: Path,
+) -> None:
+    warehouse = warehouse_at(tmp_path)
+    with warehouse.write() as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+    for number in (2, 3):
+        with warehouse.write(settled=False) as connection:
+            connection.execute("INSERT INTO t VALUES ($number)", {"number": number})
+        assert log_of(warehouse).exists()
+        assert rows_of(warehouse) == [(each,) for each in range(1, number + 1)]
+    with pytest.raises(RuntimeError), warehouse.write(settled=False) as connection:
+        connection.execute("INSERT INTO t VALUES (9)")
+        raise RuntimeError("half way")
+    with warehouse.write() as connection:
+        connection.execute("INSERT INTO t VALUES (4)")
+    assert not log_of(warehouse).exists()
+    assert rows_of(warehouse) == [(1,), (2,), (3,), (4,)]
+
+
+def test_settle_when_a_write_was_left_in_the_log_then_the_file_alone_has_it(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path)
+    warehouse.settle()
+    assert not Path(warehouse.database).exists()
+    with warehouse.write(settled=False) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+    warehouse.settle()
+    assert not log_of(warehouse).exists()
+    alone = Path(shutil.copy(warehouse.database, tmp_path / "alone.duckdb"))
+    assert rows_of(Warehouse(database=str(alone))) == [(1,)]
 
 
 def test_get_connection_when_the_body_raises_then_the_lock_is_free(tmp_path: Path) -> None:
