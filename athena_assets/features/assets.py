@@ -49,14 +49,15 @@ def build_feature_table(
     ) -> dg.MaterializeResult:
         deliveries = landing.deliveries(retailer.source.name)
         night = Night.parse(context.partition_key)
-        select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{feature_set.night_sql(carried=True)})"
         parameters = {**feature_set.parameters(night.as_of, night.cutoff), "night": night.day}
         with warehouse.write() as connection:
             need_pin(read_pins(connection, night), FEATURE_SET, feature_set.version, night)
             refuse_outdated(connection, deliveries=deliveries, before=night.plus(1))
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
-            moved = bring_up_to_date(connection, feature_set, night, standing_writes(connection))
+            reader = feature_set.as_corrected_in(connection)
+            moved = bring_up_to_date(connection, reader, feature_set.version, night, standing_writes(connection))
+            select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{reader.night_sql(carried=moved)})"
             rows = replace_rows(connection, contract.address, select, parameters, where="night = CAST($night AS DATE)")
         carried = {table: earlier.key if earlier else "all rows" for table, earlier in moved.items()}
         context.log.info("%d customers, %d features; carried on from %s", rows, len(feature_set.columns), carried)

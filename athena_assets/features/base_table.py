@@ -32,32 +32,33 @@ class BaseTable(BaseModel):
     columns: dict[str, str]
     sql: str
 
-    def text(self, *, corrected: bool) -> str:
+    def text(self, *, corrected: bool, among: str | None = None) -> str:
         """The SQL of the base rows.
 
         corrected: rows may be delivered again with the same `version_key` and a later `known_at`; of those
         known at the cutoff only the last counts, whatever its event time. Where the source flags corrections, every
         row is held against those few; elsewhere all rows are sorted by key.
+        among: a relation of some rows of the source to take instead of all; of a corrected table only where the
+        source flags corrections.
         """
         if not corrected:
-            return self.sql
+            return self.sql if among is None else self.sql.replace(f"FROM {self.source}", f"FROM {among}")
         if self.version_key is None:
             raise InvalidFeature(
                 f"table {self.table} cannot hold corrected rows",
                 expected="a table whose base header names a version_key",
                 found="version_key: null",
             )
-        return self.sql.replace(f"FROM {self.source}", f"FROM {self._latest}")
+        return self.sql.replace(f"FROM {self.source}", f"FROM {self._latest(among or self.source)}")
 
-    @property
-    def _latest(self) -> str:
+    def _latest(self, told: str) -> str:
         known = f"FROM {self.source} WHERE known_at <= CAST($cutoff AS TIMESTAMP)"
         key = self.version_key
         if self.correction_flag is None:
             return f"(SELECT * {known} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC) = 1)"
         corrected = f"SELECT {key}, max(known_at) AS last_known_at {known} AND {self.correction_flag} GROUP BY {key}"
         return (
-            f"(SELECT told.* FROM {self.source} AS told LEFT JOIN ({corrected}) AS corrected"
+            f"(SELECT told.* FROM {told} AS told LEFT JOIN ({corrected}) AS corrected"
             f" ON corrected.{key} = told.{key} WHERE told.known_at >= coalesce(last_known_at, told.known_at))"
         )
 

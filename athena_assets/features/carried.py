@@ -1,11 +1,12 @@
-"""What a night carries over to the next: every customer's aggregates of one table, and the SQL that moves them on.
+"""What is kept from night to night: every customer's aggregates of one table, and the SQL that moves them on.
 
-Between two nights most customers only grow older. Of the others,
+Ages are kept as of one fixed day, so that a customer to whom nothing happened is the same every night. Of the others,
 
 * those with a row that became known, or whose age crossed the edge of a window, lose from their counts and sums what
   such rows were worth and gain what they are worth now; extremes are merged with what came;
 * those from whom a row was taken that an extreme may have stood on, because it left a window, have their extremes of
-  such windows computed again; where rows are corrected, those of a corrected row everything.
+  such windows computed again;
+* those of an order that was corrected since have everything computed again.
 
 Everything is exact, so the result is that of a full scan, to the bit. The method is the counting algorithm of A. Gupta,
 I. S. Mumick and V. S. Subrahmanian, "Maintaining views incrementally", SIGMOD 1993, with recomputation where an
@@ -20,6 +21,7 @@ from athena_assets.features.aggregates import DAYS_AGO, EXTREMES, AggregateCall
 from athena_assets.features.base_table import BaseTable
 
 _EARLIER = {"$as_of": "$earlier_as_of", "$cutoff": "$earlier_cutoff"}
+_SINCE_THE_FIXED_DAY = "(CAST($as_of AS DATE) - DATE '2000-01-01')"
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,25 @@ class CarriedColumn:
     @property
     def text(self) -> str:
         """What is stored."""
-        return f"coalesce({self.call.text}, 0)" if self.call.function == "sum" else self.call.text
+        if self.call.function == "sum":
+            return f"coalesce({self.call.text}, 0)"
+        return self._shifted(self.call.text, "-") if self.call.is_age else self.call.text
+
+    @property
+    def value(self) -> str:
+        """The aggregate at $as_of, from what is stored; of a sum without regard to whether there were values."""
+        return self._shifted(self.name, "+") if self.call.is_age else self.name
 
     def moved(self, days: int) -> str:
-        """Its value so many days later.
+        """What is stored so many days later.
 
         Over `earlier` (the stored row), `went` and `came` (the touched rows as they were and as they are), `fresh`
         (those of them that could not be seen before), `bereft` (a customer from whom an extreme may have been taken)
         and `searched` (what is left to such a customer).
         """
-        merged = self._merged(days)
         if not self.can_be_lost:
-            return merged
-        return f"CASE WHEN bereft.customer_id IS NULL THEN {merged} ELSE searched.{self.name} END"
+            return self._merged
+        return f"CASE WHEN bereft.customer_id IS NULL THEN {self._merged} ELSE searched.{self.name} END"
 
     @property
     def can_be_lost(self) -> bool:
@@ -56,24 +64,31 @@ class CarriedColumn:
         """The greatest age of a row that counts; None where any age does."""
         return min((window.oldest for window in self.call.windows or () if window.oldest is not None), default=None)
 
-    def _merged(self, days: int) -> str:
+    @property
+    def _merged(self) -> str:
         stored = f"earlier.{self.name}"
         if self.call.adds_up:
             return f"coalesce({stored}, 0) + coalesce(came.{self.name}, 0) - coalesce(went.{self.name}, 0)"
         if self.call.is_top:
-            if self.call.is_age:
-                stored = f"list_transform({stored}, lambda age: age + {days})"
             # Of several extremes, one that crossed an edge would be counted twice: only what is new is merged.
             order = "ASC" if self.call.function == "min" else "DESC"
             both = f"list_sort(list_concat({stored}, fresh.{self.name}), '{order}')"
             return f"CASE WHEN fresh.{self.name} IS NULL THEN {stored} ELSE {both}[1:{self.call.arguments[1]}] END"
-        stored = f"{stored} + {days}" if self.call.is_age else stored
         return EXTREMES[self.call.function].format(a=stored, b=f"came.{self.name}")
+
+    def _shifted(self, text: str, sign: str) -> str:
+        if self.call.is_top:
+            return f"list_transform({text}, lambda age: age {sign} {_SINCE_THE_FIXED_DAY})"
+        return f"{text} {sign} {_SINCE_THE_FIXED_DAY}"
 
 
 @dataclass(frozen=True)
 class CarriedTable:
-    """The aggregates of one base table; `aliases` are the compiler's names for them, by the text of the call."""
+    """The aggregates of one base table; `aliases` are the compiler's names for them, by the text of the call.
+
+    corrected: rows of the table have been delivered again, corrected (see `BaseTable.text`). What is stored is the same
+    either way.
+    """
 
     base: BaseTable
     aliases: Mapping[str, str]
@@ -81,7 +96,7 @@ class CarriedTable:
 
     @property
     def address(self) -> str:
-        """Where they are stored, with the night in front."""
+        """Where they are stored, one row per customer."""
         return f"features.carried_{self.base.table}"
 
     @cached_property
@@ -92,7 +107,8 @@ class CarriedTable:
     @property
     def can_be_carried(self) -> bool:
         """Whether every aggregate of the table can be moved on."""
-        return self.base.event_time is not None and all(call.can_be_carried for call in self.calls.values())
+        told = not self.corrected or self.base.correction_flag is not None
+        return told and self.base.event_time is not None and all(call.can_be_carried for call in self.calls.values())
 
     @cached_property
     def columns(self) -> tuple[CarriedColumn, ...]:
@@ -104,22 +120,25 @@ class CarriedTable:
         return tuple(stored.values())
 
     def values(self) -> str:
-        """A SELECT of `customer_id` and the compiler's aliases from what is stored for $night."""
-        names = {column.call.text: column.name for column in self.columns}
+        """A SELECT of `customer_id` and the compiler's aliases from what is stored; parameter $as_of."""
+        by_call = {column.call.text: column for column in self.columns}
         selected = [
-            f"CASE WHEN {names[call.counting]} > 0 THEN {alias} END AS {alias}" if call.function == "sum" else alias
+            f"CASE WHEN {by_call[call.counting].name} > 0 THEN {alias} END AS {alias}"
+            if call.function == "sum"
+            else f"{by_call[call.text].value} AS {alias}"
             for alias, call in self.calls.items()
         ]
-        return f"SELECT customer_id, {', '.join(selected)} FROM {self.address} WHERE night = $night"
+        return f"SELECT customer_id, {', '.join(selected)} FROM {self.address}"
 
     def from_all_rows(self) -> str:
-        """The columns from a scan of the whole table; parameters $as_of, $cutoff."""
+        """The rows to store, from a scan of the whole table; parameters $as_of, $cutoff."""
         return self._grouped(self._rows())
 
     def from_earlier(self, days: int) -> str:
-        """The columns from those stored for the night `days` before, and the rows that make a difference.
+        """The rows of the customers whose stored row, of the night `days` before, is no longer right.
 
-        Parameters $as_of, $cutoff, and $earlier_night, $earlier_as_of, $earlier_cutoff of that night.
+        With a column `stays`, false for a customer to whom no row is left. Parameters $as_of, $cutoff, and
+        $earlier_as_of, $earlier_cutoff of that night.
         """
         now = self._rows("touched")
         then = now
@@ -130,6 +149,7 @@ class CarriedTable:
         return f"""WITH touched AS (
 {self._touched(days)}
 ),
+{self._corrected_customers()}
 as_it_was AS (
 {then}
 ),
@@ -147,49 +167,65 @@ came AS (
 ),
 fresh AS (
 {self._grouped(self._rows(f"(SELECT * FROM touched WHERE {self._is_fresh})"), tops)}
-),
-moved AS (
-SELECT
-    coalesce(earlier.customer_id, came.customer_id) AS customer_id,
-    {columns}
-FROM (SELECT * FROM {self.address} WHERE night = $earlier_night) AS earlier
-FULL JOIN came ON came.customer_id = earlier.customer_id
-LEFT JOIN went ON went.customer_id = earlier.customer_id
-LEFT JOIN fresh ON fresh.customer_id = came.customer_id
-LEFT JOIN bereft ON bereft.customer_id = earlier.customer_id
-LEFT JOIN searched ON searched.customer_id = earlier.customer_id
 )
-{self._with_corrected("SELECT * FROM moved")}
-"""
+SELECT
+    theirs.customer_id,
+    {columns},
+    earlier.customer_id IS NOT NULL OR came.customer_id IS NOT NULL AS stays
+FROM (SELECT DISTINCT customer_id FROM touched WHERE {self._is_told}) AS theirs
+LEFT JOIN {self.address} AS earlier ON earlier.customer_id = theirs.customer_id
+LEFT JOIN came ON came.customer_id = theirs.customer_id
+LEFT JOIN went ON went.customer_id = theirs.customer_id
+LEFT JOIN fresh ON fresh.customer_id = theirs.customer_id
+LEFT JOIN bereft ON bereft.customer_id = theirs.customer_id
+LEFT JOIN searched ON searched.customer_id = theirs.customer_id
+{self._computed_again()}"""
 
-    def _rows(self, source: str | None = None) -> str:
-        """The rows of the base table, read from another relation with the columns of its source."""
-        text = self.base.text(corrected=self.corrected)
-        return text if source is None else text.replace(f"FROM {self.base.source}", f"FROM {source}")
+    def _rows(self, among: str | None = None) -> str:
+        """The rows of the base table, or those of them among other rows of its source."""
+        return self.base.text(corrected=self.corrected, among=among)
 
     @property
     def _is_fresh(self) -> str:
         """That the earlier night could not see a row."""
         return f"(known_at > $earlier_cutoff OR {self.base.event_time} >= $earlier_as_of)"
 
+    @property
+    def _is_told(self) -> str:
+        """That a customer follows from his stored row and the touched ones."""
+        told = "customer_id IS NOT NULL"
+        return f"{told} AND customer_id NOT IN (SELECT customer_id FROM corrected)" if self.corrected else told
+
     def _touched(self, days: int) -> str:
-        """The rows that are new or crossed the edge of a window; of a corrected table with every version of them."""
-        event, key = self.base.event_time, self.base.version_key
-        crossed = [
-            f"({event} >= $as_of - INTERVAL {oldest} DAY AND {event} < $as_of - INTERVAL {youngest - 1} DAY)"
-            for youngest, oldest in self._crossed(days)
+        """The rows that are new or crossed the edge of a window.
+
+        Each range of time is a scan of its own: a scan skips what lies outside of one range, but not of several.
+        """
+        event = self.base.event_time
+        ranges = [
+            f"{event} >= $earlier_as_of",
+            f"{event} < $earlier_as_of AND known_at > $earlier_cutoff",
+            *(
+                f"{event} < $earlier_as_of AND known_at <= $earlier_cutoff"
+                f" AND {event} >= $as_of - INTERVAL {oldest} DAY AND {event} < $as_of - INTERVAL {youngest - 1} DAY"
+                for youngest, oldest in self._crossed(days)
+            ),
         ]
-        rows = f"FROM {self.base.source} WHERE known_at <= $cutoff AND ({' OR '.join([self._is_fresh, *crossed])})"
-        if not self.corrected:
-            return f"SELECT * {rows}"
-        return f"SELECT * FROM {self.base.source} WHERE {key} IN (SELECT {key} {rows})"
+        source = self.base.source
+        return "\nUNION ALL\n".join(f"SELECT * FROM {source} WHERE known_at <= $cutoff AND {each}" for each in ranges)
 
     def _crossed(self, days: int) -> list[tuple[int, int]]:
-        """The youngest and oldest age, inclusive and today, of rows that crossed an edge in so many days."""
+        """The youngest and oldest age, inclusive and today, of rows that crossed an edge; apart from each other."""
         windows = {window for call in self.calls.values() for window in call.windows or ()}
         entered = {(w.youngest, w.youngest + days - 1) for w in windows if w.youngest is not None}
         left = {(w.oldest + 1, w.oldest + days) for w in windows if w.oldest is not None}
-        return sorted(entered | left)
+        apart: list[tuple[int, int]] = []
+        for youngest, oldest in sorted(entered | left):
+            if apart and youngest <= apart[-1][1]:
+                apart[-1] = (apart[-1][0], max(oldest, apart[-1][1]))
+            else:
+                apart.append((youngest, oldest))
+        return apart
 
     def _bereft(self, days: int) -> str:
         """The customers of whom a row left a window that an extreme is taken over."""
@@ -203,24 +239,32 @@ LEFT JOIN searched ON searched.customer_id = earlier.customer_id
     def _searched(self) -> str:
         """Their extremes, from all rows of theirs that count."""
         columns = tuple(column for column in self.columns if column.can_be_lost)
-        theirs = "customer_id IN (SELECT customer_id FROM bereft)"
-        if self.corrected:
-            # Another version of a row may have been another customer's.
-            return self._grouped(f"SELECT * FROM (\n{self._rows()}\n) WHERE {theirs}", columns)
         oldest = max((column.oldest or 0 for column in columns), default=0)
         young = f"{self.base.event_time} >= $as_of - INTERVAL {oldest} DAY"
-        return self._grouped(self._rows(f"(SELECT * FROM {self.base.source} WHERE {young} AND {theirs})"), columns)
+        theirs = f"{young} AND customer_id IN (SELECT customer_id FROM bereft)"
+        return self._grouped(self._rows(f"(SELECT * FROM {self.base.source} WHERE {theirs})"), columns)
 
-    def _with_corrected(self, moved: str) -> str:
-        """The moved rows; in a corrected table the customers of a corrected row are computed from all of theirs."""
+    def _corrected_customers(self) -> str:
+        """The customers of any version of a row of which a correction became known."""
         if not self.corrected:
-            return moved
-        key = self.base.version_key
-        # Of several versions the last counts, which may be one that the earlier night had seen.
-        corrected = f"SELECT {key} FROM touched WHERE known_at <= $cutoff GROUP BY {key} HAVING count(*) > 1"
-        customers = f"SELECT customer_id FROM touched WHERE customer_id IS NOT NULL AND {key} IN ({corrected})"
-        again = self._grouped(f"SELECT * FROM (\n{self._rows()}\n) WHERE customer_id IN ({customers})")
-        return f"{moved} WHERE customer_id NOT IN ({customers})\nUNION ALL BY NAME\n{again}"
+            return ""
+        source, key = self.base.source, self.base.version_key
+        since = f"{self.base.correction_flag} AND known_at > $earlier_cutoff AND known_at <= $cutoff"
+        keys = f"SELECT {key} FROM {source} WHERE {since}"
+        customers = f"SELECT DISTINCT customer_id FROM {source} WHERE customer_id IS NOT NULL AND {key} IN ({keys})"
+        return f"corrected AS (\n{customers}\n),"
+
+    def _computed_again(self) -> str:
+        """Their rows, from all of theirs."""
+        if not self.corrected:
+            return ""
+        theirs = f"(SELECT * FROM {self.base.source} WHERE customer_id IN (SELECT customer_id FROM corrected))"
+        return f"""UNION ALL
+SELECT corrected.customer_id, again.* EXCLUDE customer_id, again.customer_id IS NOT NULL AS stays
+FROM corrected LEFT JOIN (
+{self._grouped(self._rows(theirs))}
+) AS again ON again.customer_id = corrected.customer_id
+"""
 
     def _grouped(self, rows: str, columns: tuple[CarriedColumn, ...] | None = None) -> str:
         chosen = self.columns if columns is None else columns

@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from athena_assets.errors import AthenaError, InvalidArgument
 from athena_assets.features.base_table import BaseTable, load_bases
 from athena_assets.features.carried import CarriedTable
 from athena_assets.features.compiler import CONTEXT, Compiler
 from athena_assets.features.definition import DEFINITIONS, FeatureDefinition, load_definitions
+
+if TYPE_CHECKING:
+    import duckdb
 
 _HERE = Path(__file__).parent
 ACTIVE = "orders_365d"
@@ -115,13 +119,27 @@ class FeatureSet:
         """
         return self._compiler.text(population_sql, columns=self.columns, restrict=restrict)
 
-    def night_sql(self, *, carried: bool = False) -> str:
+    def night_sql(self, *, carried: Collection[str] = ()) -> str:
         """The same SELECT for the active customers of a night.
 
-        carried: read what is stored for $night instead of scanning the tables that can be carried.
+        carried: the base tables of which to read what is stored, instead of scanning them.
         """
-        groups = {name: table.values() for name, table in self.carried.items()} if carried else {}
+        groups = {name: self.carried[name].values() for name in carried}
         return self._night_compiler.text_of(ACTIVE, columns=self.columns, groups=groups)
+
+    def as_corrected_in(self, connection: "duckdb.DuckDBPyConnection") -> "FeatureSet":
+        """The set that looks for corrected rows only in tables that hold some today; its values are the same.
+
+        A table whose source does not flag corrections counts as corrected. The `version` of the result is another.
+        """
+        sources = {name: self.bases[name] for name in self.corrected}
+        corrected = {
+            name
+            for name, base in sources.items()
+            if base.correction_flag is None
+            or connection.execute(f"SELECT 1 FROM {base.source} WHERE {base.correction_flag} LIMIT 1").fetchall()
+        }
+        return self if corrected == self.corrected else replace(self, corrected=frozenset(corrected))
 
     def parameters(self, as_of: datetime, cutoff: datetime) -> dict[str, object]:
         """Values of the text's parameters; raises `InvalidArgument` unless as_of is a midnight at or before cutoff."""

@@ -1,6 +1,6 @@
 """What a night carries on from an earlier one gives the features of a full scan, to the bit."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -59,16 +59,19 @@ def night_by_night(
     """Bring each night up to date in turn, and compare its features with a full scan; where each was carried from."""
     carried_from = []
     for night in nights:
-        carried_from.append(bring_up_to_date(connection, features, night, writes))
+        moved = bring_up_to_date(connection, features, features.version, night, writes)
+        carried_from.append(moved)
         scanned = evaluate_active(connection, features, as_of=night.as_of, cutoff=night.cutoff)
-        assert as_bits(of_night(connection, features, night)) == as_bits(scanned), night.key
+        assert as_bits(of_night(connection, features, night, moved)) == as_bits(scanned), night.key
     return carried_from
 
 
-def of_night(connection: duckdb.DuckDBPyConnection, features: FeatureSet, night: Night) -> pa.Table:
+def of_night(
+    connection: duckdb.DuckDBPyConnection, features: FeatureSet, night: Night, stored: Collection[str]
+) -> pa.Table:
     """The features by what is stored for the night."""
-    text = features.night_sql(carried=True)
-    parameters = {**features.parameters(night.as_of, night.cutoff), "night": night.day}
+    text = features.night_sql(carried=stored)
+    parameters = features.parameters(night.as_of, night.cutoff)
     return connection.sql(text, params=parameters_used(text, parameters)).to_arrow_table()
 
 
@@ -88,8 +91,10 @@ def test_features_when_nights_are_carried_on_then_they_are_those_of_a_full_scan(
         features = feature_set(corrects=season.retailer.corrects)
         carried_from = night_by_night(warehouse, features, season.nights, NOTHING_WRITTEN)
         first, *others = carried_from
-        assert first == dict.fromkeys(CARRIED)
-        assert others == [dict.fromkeys(CARRIED, earlier) for earlier in season.nights[:-1]]
+        # Of the tables that may be corrected, only the orders flag what is.
+        carried = {"orders"} if season.retailer.corrects else CARRIED
+        assert first == dict.fromkeys(carried)
+        assert others == [dict.fromkeys(carried, earlier) for earlier in season.nights[:-1]]
 
 
 NIGHT = Night(date(2026, 11, 20))
@@ -127,7 +132,7 @@ def test_features_when_a_day_passes_then_what_comes_and_goes_is_counted(
     fill(warehouse, Retailer(orders=orders))
     features = feature_set().select(["orders_90d", "max_order_value_365d", "spend_365d"])
     night_by_night(warehouse, features, (NIGHT.plus(-1), NIGHT), NOTHING_WRITTEN)
-    (row,) = of_night(warehouse, features, NIGHT).to_pylist()
+    (row,) = of_night(warehouse, features, NIGHT, features.carried).to_pylist()
     assert (row["orders_90d"], row["max_order_value_365d"], row["spend_365d"]) == value
 
 
@@ -142,7 +147,7 @@ def test_features_when_a_correction_known_before_midnight_moved_an_order_of_afte
     fill(warehouse, Retailer(orders=[told, moved, earlier], corrects=True))
     features = feature_set(corrects=True).select(["previous_gap_days", "recency_days"])
     night_by_night(warehouse, features, (yesterday, NIGHT), NOTHING_WRITTEN)
-    (row,) = of_night(warehouse, features, NIGHT).to_pylist()
+    (row,) = of_night(warehouse, features, NIGHT, features.carried).to_pylist()
     assert (row["recency_days"], row["previous_gap_days"]) == (10, 11)
 
 
@@ -162,9 +167,9 @@ def test_carrying_when_something_it_has_read_was_written_again_then_all_rows_are
 ) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
     features = feature_set()
-    bring_up_to_date(warehouse, features, NIGHT.plus(-1), Writes(7, {}))
+    bring_up_to_date(warehouse, features, "1", NIGHT.plus(-1), Writes(7, {}))
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5), amount="77.0000")]))
-    found = bring_up_to_date(warehouse, features, NIGHT, Writes(8, {asset: [(partition, written)]}))
+    found = bring_up_to_date(warehouse, features, "1", NIGHT, Writes(8, {asset: [(partition, written)]}))
     assert found["orders"] == (NIGHT.plus(-1) if is_carried else None)
     assert found["service_contacts"] == NIGHT.plus(-1), "another table"
 
@@ -174,30 +179,83 @@ def test_carrying_when_the_earlier_night_is_too_old_or_of_other_features_then_al
 ) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
     features = feature_set()
-    bring_up_to_date(warehouse, features, NIGHT, NOTHING_WRITTEN)
-    assert bring_up_to_date(warehouse, features, NIGHT.plus(LONGEST_STEP_DAYS + 1), NOTHING_WRITTEN)["orders"] is None
+    bring_up_to_date(warehouse, features, "1", NIGHT, NOTHING_WRITTEN)
+    too_late = NIGHT.plus(LONGEST_STEP_DAYS + 1)
+    assert bring_up_to_date(warehouse, features, "1", too_late, NOTHING_WRITTEN)["orders"] is None
     other = features.select(["spend_30d"])
-    assert bring_up_to_date(warehouse, other, NIGHT.plus(LONGEST_STEP_DAYS + 2), NOTHING_WRITTEN)["orders"] is None
+    assert bring_up_to_date(warehouse, other, "2", too_late.plus(1), NOTHING_WRITTEN)["orders"] is None
 
 
-def test_carrying_when_a_night_runs_again_then_it_is_carried_from_the_same_and_older_ones_are_forgotten(
-    warehouse: duckdb.DuckDBPyConnection,
-) -> None:
+def test_carrying_when_a_night_runs_again_then_what_is_stored_stays(warehouse: duckdb.DuckDBPyConnection) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
-    features = feature_set()
-    for night in (NIGHT.plus(-2), NIGHT.plus(-1), NIGHT, NIGHT):
-        found = bring_up_to_date(warehouse, features, night, NOTHING_WRITTEN)
-    assert found["orders"] == NIGHT.plus(-1)
-    stored = warehouse.execute("SELECT DISTINCT night FROM features.carried_orders ORDER BY night").fetchall()
-    assert stored == [(NIGHT.plus(-1).day,), (NIGHT.day,)]
+    carried_from = night_by_night(warehouse, feature_set(), (NIGHT.plus(-1), NIGHT, NIGHT), NOTHING_WRITTEN)
+    assert [found["orders"] for found in carried_from] == [None, NIGHT.plus(-1), NIGHT]
 
 
-def test_features_when_an_earlier_night_runs_again_then_both_are_those_of_a_full_scan(
+def test_features_when_an_earlier_night_runs_again_then_all_are_those_of_a_full_scan(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=92))]))
     yesterday = NIGHT.plus(-1)
-    nights = (NIGHT.plus(-2), yesterday, NIGHT, yesterday, NIGHT)
+    nights = (NIGHT.plus(-2), yesterday, NIGHT, yesterday, NIGHT.plus(1))
     carried_from = night_by_night(warehouse, feature_set(), nights, NOTHING_WRITTEN)
-    # What the first of them carried was forgotten with the third, so the rerun reads all rows.
-    assert [found["orders"] for found in carried_from] == [None, NIGHT.plus(-2), yesterday, None, yesterday]
+    # The rerun reads all rows and leaves what is stored to the night it belongs to.
+    assert [found.get("orders", "left alone") for found in carried_from] == [
+        None,
+        NIGHT.plus(-2),
+        yesterday,
+        "left alone",
+        NIGHT,
+    ]
+
+
+def test_carrying_when_a_day_passes_then_only_customers_whom_something_happened_to_are_written(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    ages = {"idle": 40, "came": 1, "left a window": 91, "late": 30}
+    orders = [
+        replace(bought(number, NIGHT.as_of - timedelta(days=age, hours=-1)), customer_id=customer)
+        for number, (customer, age) in enumerate(ages.items())
+    ]
+    orders[-1] = replace(orders[-1], known_at=NIGHT.cutoff)
+    fill(warehouse, Retailer(orders=orders))
+    features = feature_set().select(["recency_days", "orders_90d"])
+    night_by_night(warehouse, features, (NIGHT.plus(-1),), NOTHING_WRITTEN)
+    table = features.carried["orders"]
+    text = table.from_earlier(1)
+    yesterday = NIGHT.plus(-1)
+    times = {"as_of": NIGHT.as_of, "cutoff": NIGHT.cutoff}
+    times |= {"earlier_as_of": yesterday.as_of, "earlier_cutoff": yesterday.cutoff}
+    changed = warehouse.execute(f"SELECT customer_id FROM ({text})", parameters_used(text, times)).fetchall()
+    assert {customer for (customer,) in changed} == {"came", "left a window", "late"}
+
+
+def test_carrying_when_a_correction_takes_the_only_order_away_then_the_customer_is_gone(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    told = bought(1, NIGHT.as_of - timedelta(days=9))
+    moved = replace(told, customer_id="C-2", known_at=NIGHT.cutoff)
+    fill(warehouse, Retailer(orders=[told, moved], corrects=True))
+    features = feature_set(corrects=True)
+    night_by_night(warehouse, features, (NIGHT.plus(-1), NIGHT), NOTHING_WRITTEN)
+    stored = warehouse.execute("SELECT customer_id FROM features.carried_orders").fetchall()
+    assert stored == [("C-2",)]
+
+
+@settings(max_examples=40, **PATIENT)
+@given(season=seasons(st.booleans()))
+def test_features_when_read_without_looking_for_corrections_that_are_none_then_they_are_the_same(
+    season: Season,
+) -> None:
+    """And where some are, they are looked for."""
+    with connect() as warehouse:
+        fill(warehouse, season.retailer)
+        features = feature_set(corrects=True)
+        reader = features.as_corrected_in(warehouse)
+        is_corrected = warehouse.execute("SELECT 1 FROM orders.orders WHERE is_correction").fetchall() != []
+        assert ("orders" in reader.corrected) == is_corrected
+        night = season.nights[-1]
+        expected, found = (
+            evaluate_active(warehouse, each, as_of=night.as_of, cutoff=night.cutoff) for each in (features, reader)
+        )
+        assert as_bits(found) == as_bits(expected)
