@@ -4,8 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-ROWS = 50_000
-"""About 10 MB of features as float32: what a core's cache and its neighbour's can share."""
+ROWS = 10_000
+"""About 2 MB of features as float32: what is computed from a piece stays in a core's cache."""
 
 Result = TypeVar("Result")
 

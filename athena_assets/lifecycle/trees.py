@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
 from athena_assets.lifecycle.model_spec import Algorithm
+from athena_assets.lifecycle.xgboost_alone import load_xgboost
 
 if TYPE_CHECKING:
     import xgboost
@@ -31,8 +32,6 @@ def fit_trees(
 
     parameters: `rounds`, and whatever else XGBoost understands; over `algorithm.fixed`.
     """
-    import xgboost
-
     threads = algorithm.threads if len(data) >= ROWS_FOR_THREADS else 1
     settings: dict[str, object] = {
         "objective": "binary:logistic",
@@ -44,20 +43,19 @@ def fit_trees(
         **algorithm.fixed,
         **{name: value for name, value in parameters.items() if name != "rounds"},
     }
-    matrix = xgboost.DMatrix(
+    matrix = load_xgboost().DMatrix(
         np.ascontiguousarray(data.matrix[:, columns]),
         label=data.label,
         base_margin=offset,
         nthread=threads,
     )
-    return xgboost.train(settings, matrix, num_boost_round=int(parameters["rounds"]))
+    booster: xgboost.Booster = load_xgboost().train(settings, matrix, num_boost_round=int(parameters["rounds"]))
+    return booster
 
 
 def load_booster(raw: bytes) -> "xgboost.Booster":
     """A booster for one thread from its UBJ bytes; several may call it at once."""
-    import xgboost
-
-    booster = xgboost.Booster({"nthread": 1})
+    booster = load_xgboost().Booster({"nthread": 1})
     booster.load_model(bytearray(raw))
     return booster
 
@@ -70,9 +68,7 @@ def tree_margin(booster: "xgboost.Booster", matrix: Matrix) -> FloatArray:
 
 def tree_contributions(booster: "xgboost.Booster", matrix: Matrix) -> FloatArray:
     """Exact TreeSHAP (rows, columns + 1), in logits; the last column is the mean over the training rows."""
-    import xgboost
-
     contributions: FloatArray = booster.predict(
-        xgboost.DMatrix(np.ascontiguousarray(matrix)), pred_contribs=True
+        load_xgboost().DMatrix(np.ascontiguousarray(matrix)), pred_contribs=True
     ).astype(np.float64)
     return contributions

@@ -100,7 +100,7 @@ def _candidate(
                 connection,
                 contract.address,
                 "SELECT CAST($night AS DATE) AS night, *, $version AS model_version,"
-                " $features AS feature_set_version FROM incoming ORDER BY customer_id",
+                " $features AS feature_set_version FROM incoming",
                 {"night": night.day, "version": version, "features": pins[FEATURE_SET]},
                 where="night = CAST($night AS DATE)",
             )
@@ -164,7 +164,7 @@ def _published(spec: ModelSpec, retailer: Retailer, nights: dg.PartitionsDefinit
             rows = replace_rows(
                 connection,
                 contract.address,
-                f"SELECT {names} FROM {source.address} WHERE night = CAST($night AS DATE) ORDER BY customer_id",
+                f"SELECT {names} FROM {source.address} WHERE night = CAST($night AS DATE)",
                 {"night": night.day},
                 where="night = CAST($night AS DATE)",
             )

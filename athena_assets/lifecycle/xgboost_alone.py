@@ -1,0 +1,28 @@
+"""XGBoost without its scikit-learn wrappers, which nothing here uses.
+
+`import xgboost` imports scikit-learn, scipy.stats and pandas with them, where they are installed: two CPU seconds, as
+long as the trees of a million customers take. The wrappers of this process are then placeholders, as they are on a
+machine without scikit-learn.
+"""
+
+import importlib
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+_WRAPPED = "sklearn"
+
+
+@cache
+def load_xgboost() -> Any:
+    """The module `xgboost`; scikit-learn stays importable, and is left alone where it is imported already."""
+    if _WRAPPED in sys.modules:
+        return importlib.import_module("xgboost")
+    # None is how Python says that a module must not be imported.
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    modules[_WRAPPED] = None
+    try:
+        return importlib.import_module("xgboost")
+    finally:
+        del modules[_WRAPPED]
