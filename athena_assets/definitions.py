@@ -1,7 +1,7 @@
 """The one place where all parts meet: sources, orders, features, models, checks, cost, resources, jobs.
 
 `build_definitions(overrides)` returns a fresh `Definitions` for one home, with no global state, so that a test or a
-tool composes its own. Loading this module builds the one of `ATHENA_HOME`, which is what Dagster reads.
+tool composes its own; what Dagster reads is in `code_location.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -193,6 +193,3 @@ def build_definitions(overrides: Overrides | None = None) -> dg.Definitions:
     """Everything Dagster needs, for the home of the overrides' settings or of this process."""
     overrides = overrides or Overrides()
     return build_athena(overrides.settings or load_settings(), overrides).definitions
-
-
-defs = build_definitions()

@@ -15,8 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from athena_assets.yaml_text import load_yaml
 from bench.table import Table
 
 HERE = Path(__file__).parent
@@ -60,7 +59,7 @@ def measure(real: Path | None) -> tuple[list[Table], str]:
         jobs.insert(0, (_real, real))
     with ProcessPoolExecutor(max_workers=2, mp_context=get_context("spawn")) as pool:
         sets = [future.result() for future in [pool.submit(*job) for job in jobs]]
-    explained = yaml.safe_load(EXPLAINED.read_text(encoding="utf-8"))
+    explained = load_yaml(EXPLAINED.read_text(encoding="utf-8"))
     tables = [_summary(sets, explained), _by_rule(sets, explained)]
     return tables, _page(tables, sets, explained)
 

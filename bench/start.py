@@ -11,7 +11,7 @@ from bench.table import Table, ratio, seconds
 FLOOR = "import dagster (floor)"
 COMMANDS: dict[str, tuple[str, ...]] = {
     FLOOR: ("-c", "import dagster"),
-    "load the code location": ("-c", "import athena_assets.definitions"),
+    "load the code location": ("-c", "import athena_assets.code_location"),
     "athena --help": (*ATHENA, "--help"),
 }
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from athena_assets.errors import AthenaError
+from athena_assets.yaml_text import load_yaml
 from checks.contract import Band, Column, Contract, Severity, SqlRule
 
 CONTRACTS = Path(__file__).parent / "contracts"
@@ -61,7 +62,7 @@ def parse_contract(path: Path) -> Contract:
 
     text = path.read_text(encoding="utf-8")
     try:
-        document = OpenDataContractStandard.model_validate(yaml.safe_load(text))
+        document = OpenDataContractStandard.model_validate(load_yaml(text))
     except (ValidationError, yaml.YAMLError) as error:
         raise InvalidContract(
             f"{path.name} is not an ODCS contract", expected="a valid ODCS 3 document", found=str(error)

@@ -5,8 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-import yaml
-
+from athena_assets.yaml_text import load_yaml
 from cost import charges, declared, documents, money, tco
 from cost.period import Month
 
@@ -41,7 +40,7 @@ def work_out(year: int) -> Book:
     costs = declared.load([EXAMPLE])
     order = {cost.id: cost for cost in documents.read(EXAMPLE, "costs", declared.DeclaredCost)}
     currency = money.one_currency(cost.currency for cost in costs)
-    value = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))["value"]
+    value = load_yaml(EXAMPLE.read_text(encoding="utf-8"))["value"]
     retained = money.parse(value["retained_revenue_per_year"], what="the retained revenue")
 
     months = [Month(year, number) for number in range(1, 13)]

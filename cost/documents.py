@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from athena_assets.errors import AthenaError
+from athena_assets.yaml_text import load_yaml
 from cost import money
 
 Document = TypeVar("Document", bound="CostDocument")
@@ -40,7 +41,7 @@ class CostDocument(BaseModel):
 def read(path: Path, entries: str, kind: type[Document]) -> Sequence[Document]:
     """The list under the key `entries` of a YAML file; raises `InvalidDocument` naming file, entry and field."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise InvalidDocument(f"{path.name} cannot be read", found=str(error)) from None
     listed = loaded.get(entries) if isinstance(loaded, dict) else None

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from athena_assets.errors import AthenaError
+from athena_assets.yaml_text import load_yaml
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 
@@ -113,17 +114,6 @@ class FeatureDefinition(Header):
         return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.expression)))
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys in silence; a header must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"key {min(twice)} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def split_header(path: Path) -> tuple[dict[str, Any], str]:
     """The YAML header and the SQL below it; raises `InvalidFeature` where either is missing or no YAML."""
     match = _HEADER.match(path.read_text(encoding="utf-8"))
@@ -135,7 +125,7 @@ def split_header(path: Path) -> tuple[dict[str, Any], str]:
             next_command="copy the header of another file in that folder",
         )
     try:
-        header = yaml.load(match["header"], _EachKeyOnce)  # a SafeLoader
+        header = load_yaml(match["header"])
     except yaml.YAMLError as error:
         raise InvalidFeature(
             f"{path.name}: the header is not YAML", expected="YAML between '/* ---' and '--- */'", found=str(error)

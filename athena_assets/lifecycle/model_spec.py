@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from athena_assets.errors import AthenaError
+from athena_assets.yaml_text import load_yaml
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
@@ -249,7 +250,7 @@ def load_model_spec(folder: Path) -> ModelSpec:
     if not path.is_file():
         raise InvalidModelSpec(f"{label} is missing", expected="one model.yaml per model folder", found="no file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InvalidModelSpec(f"{label} is not YAML", expected="a YAML mapping", found=str(error)) from None
     if not isinstance(content, Mapping):

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from athena_assets.errors import AthenaError
+from athena_assets.yaml_text import load_yaml
 from checks.compiler import range_conditions
 from checks.contract_files import load_contract
 
@@ -112,7 +112,7 @@ def rules_for(source: str, *, corrects_orders: bool = False) -> RuleSet:
 
 
 def _document(name: str) -> dict[str, dict[str, list[dict[str, object]]]]:
-    document = yaml.safe_load((RULES / f"{name}.yaml").read_text(encoding="utf-8"))
+    document = load_yaml((RULES / f"{name}.yaml").read_text(encoding="utf-8"))
     if not isinstance(document, dict) or not isinstance(document.get("tables"), dict):
         raise InvalidRules(f"rules/{name}.yaml has no tables", expected="a key `tables` with lists of rules")
     return document

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from athena_assets.sources.calendar import TradingCalendar
 from athena_assets.sources.errors import MappingInvalid
 from athena_assets.sources.tables import RAW_TABLES
+from athena_assets.yaml_text import load_yaml
 
 
 class _Strict(BaseModel):
@@ -146,7 +147,7 @@ def load_mapping(path: Path) -> SourceMapping:
             next_command="give the path of the mapping: athena load --mapping <file.yaml>",
         ) from None
     try:
-        document = yaml.safe_load(text)
+        document = load_yaml(text)
     except yaml.YAMLError as error:
         raise MappingInvalid(
             f"mapping {path} is not YAML", expected="a YAML document", found=str(error).replace("\n", " ")
