@@ -18,8 +18,9 @@ columns:
   is_online: placed anywhere but in a store; null where the source does not say the channel
   channel_bit: 1 web, 2 app, 4 store, 8 any other channel; null where the source does not say
   instant_and_amount: >-
-    the order's instant and amount in one exact integer (microseconds * 2e18 + amount in ten-thousandths), so that its
-    maximum is the latest order and, of several at one instant, the largest: no tie is left to chance
+    the order's instant and amount in one exact integer (microseconds * 2^61 + 2^60 + amount in ten-thousandths), so
+    that its maximum is the latest order and, of several at one instant, the largest: no tie is left to chance; its
+    lowest 61 bits tell the amount
 --- */
 SELECT
     customer_id,
@@ -34,8 +35,8 @@ SELECT
     channel <> 'store' AS is_online,
     CASE WHEN channel = 'web' THEN 1 WHEN channel = 'app' THEN 2 WHEN channel = 'store' THEN 4
          WHEN channel IS NOT NULL THEN 8 END AS channel_bit,
-    CAST(epoch_us(order_ts) AS HUGEINT) * 2000000000000000000
-        + CAST(total_order_amount * 10000 AS BIGINT) AS instant_and_amount
+    CAST(epoch_us(order_ts) AS HUGEINT) * 2305843009213693952
+        + 1152921504606846976 + CAST(total_order_amount * 10000 AS BIGINT) AS instant_and_amount
 FROM orders.all_orders
 WHERE customer_id IS NOT NULL
     AND order_ts < CAST($as_of AS TIMESTAMP)

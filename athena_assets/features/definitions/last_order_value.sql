@@ -18,7 +18,5 @@ words:
   missing: "has not bought yet"
 --- */
 CAST(
-    max(instant_and_amount) FILTER (WHERE is_purchase)
-    - (max(instant_and_amount) FILTER (WHERE is_purchase) + 1000000000000000000)
-        // 2000000000000000000 * 2000000000000000000
+    (max(instant_and_amount) FILTER (WHERE is_purchase) & 2305843009213693951) - 1152921504606846976
 AS DECIMAL(19, 0)) * 0.0001
