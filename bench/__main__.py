@@ -12,6 +12,7 @@ from bench import (
     false_alarms,
     features,
     gate,
+    growth,
     meter,
     night,
     orchestrator,
@@ -38,6 +39,7 @@ PARTS = (
     "real",
     "simulation",
     "scale",
+    "growth",
 )
 FALSE_ALARMS = "false-alarms"
 """Half an hour, and no benchmark of time: only when it is named."""
@@ -77,6 +79,8 @@ class Benchmarks:
                 yield from artifact.measure(self._retailer, customers, rounds)
             case "scale":
                 yield from scale.measure(customers, rounds)
+            case "growth":
+                yield from growth.measure(customers)
             case "published":
                 yield published.measure(customers, rounds)
             case "simulation":
@@ -116,7 +120,7 @@ def _options() -> argparse.Namespace:
         "--customers",
         type=_at_least(100),
         default=200_000,
-        help="of the features, batch, published, simulation and scale parts",
+        help="of the features, batch, published, simulation, scale and growth parts",
     )
     parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
     parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")
