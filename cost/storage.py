@@ -18,6 +18,7 @@ MODEL_FOLDERS = (("registry", "models"), ("published", "predictions"))
 
 GROUPS = {
     ("warehouse.duckdb",): "feature store",
+    ("warehouse.duckdb.wal",): "feature store",
     ("landing",): "training and evaluation data",
     ("registry", "models"): "artifacts",
     ("registry", "artifacts"): "artifacts",
