@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow.parquet as pq
 
+from checks.contract_files import load_contract
+from checks.ordered import order_proofs
+
 if TYPE_CHECKING:
     from tests.conftest import Command, Shop
 
@@ -59,6 +62,32 @@ def test_run_when_done_then_the_money_of_the_account_is_that_of_the_delivered_fi
             f" WHERE table_name = '{table}'"
         )
         assert into == accounted == Decimal(money)
+
+
+def test_run_when_done_then_the_order_of_the_large_tables_proves_their_keys_and_references(
+    simulated_evening: Shop,
+) -> None:
+    """A table written in another order would be counted, with the same verdict, at five times the cost."""
+    template = "predictions.classification"
+    tables = [
+        load_contract("features.customer_features"),
+        load_contract(f"{template}_candidate").named("predictions", "churn_candidate"),
+        load_contract(template).named("predictions", "churn"),
+    ]
+    proved = []
+    with duckdb.connect(str(simulated_evening.home / "warehouse.duckdb"), read_only=True) as connection:
+        for table in tables:
+            proofs = order_proofs(connection, table, "night = DATE '2026-10-29'", is_partition=True)
+            for rule, proof in proofs.items():
+                ((holds,),) = connection.execute(f"SELECT {proof}").fetchall()
+                proved.append((table.table, rule, holds))
+    assert proved == [
+        ("customer_features", "key.unique", True),
+        ("churn_candidate", "key.unique", True),
+        ("churn_candidate", "customer_id.references", True),
+        ("churn", "key.unique", True),
+        ("churn", "customer_id.references", True),
+    ]
 
 
 def test_run_when_done_then_nothing_of_the_truth_has_come_into_the_warehouse(simulated_evening: Shop) -> None:
