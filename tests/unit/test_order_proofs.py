@@ -120,6 +120,35 @@ def test_proofs_when_rows_are_as_they_are_written_then_they_are_found_and_else_n
     assert proved(shop, table) == {"key.unique": keys, "who.references": references}
 
 
+MANY = 130_000
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("place", [1, 2047, 2048, 2049, 122_879, 122_880, MANY - 1])
+def test_proofs_when_one_row_of_many_offends_then_it_is_found_wherever_it_lies(threads: int, place: int) -> None:
+    """On the edges of what DuckDB reads at a time, too."""
+    columns = f"DATE '{TONIGHT}' AS night, 0 AS part"
+    with duckdb.connect(config={"threads": threads}) as shop:
+        shop.execute("CREATE SCHEMA shop")
+        shop.execute(
+            f"CREATE TABLE shop.feature AS SELECT {columns}, printf('C-%08d', range) AS who FROM range({MANY})"
+        )
+        shop.execute("CREATE TABLE shop.score AS FROM shop.feature")
+        shop.execute("CREATE TABLE shop.sale AS FROM shop.feature")
+        for table in (SCORE, SALE):
+            assert proved(shop, table) == {"key.unique": True, "who.references": True}
+        for table in (SCORE, SALE):
+            repeated = f"printf('C-%08d', row - CAST(row = {place} AS INTEGER)) AS who"
+            shop.execute(
+                f"CREATE OR REPLACE TABLE {table.address} AS SELECT * REPLACE ({repeated})"
+                f" FROM (SELECT *, row_number() OVER () - 1 AS row FROM {table.address}) ORDER BY row"
+            )
+            assert proved(shop, table)["key.unique"] is False
+        assert proved(shop, SCORE)["who.references"] is False
+        shop.execute("UPDATE shop.sale SET who = 'C-x' WHERE row = $place", {"place": place})
+        assert proved(shop, SALE)["who.references"] is False
+
+
 def test_references_when_the_register_has_no_nights_then_it_is_asked_as_a_whole(
     shop: duckdb.DuckDBPyConnection,
 ) -> None:
