@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,15 +26,20 @@ def column_lineage(select: str, columns: KnownColumns, cache: Path | None = None
     Tracing a long text takes a second and the same text gives the same answer, so the answer is kept in `cache`
     under the text's hash; a file there that cannot be read is computed again.
     """
+    return kept_lineage(repr((select, columns)), cache, lambda: trace(select, columns))
+
+
+def kept_lineage(text: str, cache: Path | None, work_out: Callable[[], ColumnLineage]) -> ColumnLineage:
+    """The lineage of a text, from `cache` or worked out and kept there; without a cache always worked out."""
     if cache is None:
-        return trace(select, columns)
-    name = hashlib.sha256(repr((select, columns)).encode()).hexdigest()[:32]
+        return work_out()
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
     path = cache / "lineage" / f"{name}.json"
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return {column: tuple((address, source) for address, source in pairs) for column, pairs in stored.items()}
     except (OSError, ValueError):
-        traced = trace(select, columns)
+        traced = work_out()
     # Whoever asks on a full or read-only disk is told what is wrong there: the answer is only not kept.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

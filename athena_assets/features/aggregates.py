@@ -10,7 +10,9 @@ from functools import cached_property
 from athena_assets.features.expressions import identifiers, top_level_parts
 
 DAYS_AGO = "days_ago"
-"""The one column of a base table that changes from one night to the next."""
+"""The age of a row in days, by which windows choose."""
+AGES = frozenset({DAYS_AGO, "days_registered"})
+"""The columns of base tables that grow by one from one night to the next; no other changes."""
 
 ADDED_UP = frozenset({"count", "sum"})
 """What can be kept up to date by adding what came and taking away what went."""
@@ -89,7 +91,7 @@ class AggregateCall:
                     "=": Window(day, day),
                 }[operator]
             )
-        return None if DAYS_AGO in identifiers(_COMPARED.sub("", text)) else tuple(found)
+        return None if AGES & identifiers(_COMPARED.sub("", text)) else tuple(found)
 
     @property
     def adds_up(self) -> bool:
@@ -104,7 +106,7 @@ class AggregateCall:
     @property
     def is_age(self) -> bool:
         """Whether its value is the age of a row, which grows with every night."""
-        return self.arguments[0] == DAYS_AGO
+        return self.arguments[0] in AGES
 
     @property
     def is_top(self) -> bool:
@@ -112,8 +114,22 @@ class AggregateCall:
         return self.function in ("min", "max") and len(self.arguments) == 2
 
     @property
+    def is_latest(self) -> bool:
+        """Whether it takes the value of the row in which something else is greatest, `arg_max(x, known_at)`."""
+        return self.function == "arg_max" and len(self.arguments) == 2 and self.condition is None
+
+    @property
+    def dating(self) -> str:
+        """The call that says how great that is in the row that `is_latest` takes."""
+        value, when = self.arguments
+        return f"max({when}) FILTER (WHERE {value} IS NOT NULL)"
+
+    @property
     def can_be_carried(self) -> bool:
         """Whether its value of one night follows from that of an earlier night and the rows that came and went."""
+        if self.is_latest:
+            value, when = self.arguments
+            return not AGES & identifiers(when) and (self.is_age or not AGES & identifiers(value))
         if self.windows is None or self.function not in ADDED_UP | EXTREMES.keys():
             return False
         if self.is_top and (self.windows or not self.arguments[1].isdigit()):
@@ -121,5 +137,5 @@ class AggregateCall:
             return False
         if len(self.arguments) != 1 and not self.is_top:
             return False
-        in_days = DAYS_AGO in identifiers(self.arguments[0])
+        in_days = AGES & identifiers(self.arguments[0])
         return not in_days or (self.function in ("min", "max") and self.is_age)

@@ -7,13 +7,14 @@ import dagster as dg
 from athena_assets.features.carrying import bring_up_to_date
 from athena_assets.features.feature_contract import feature_contract
 from athena_assets.features.feature_set import FeatureSet
-from athena_assets.lineage import through_views
+from athena_assets.lineage import kept_lineage, through_views
 from athena_assets.nights import Night
 from athena_assets.orders.continuity import refuse_outdated
 from athena_assets.pins import FEATURE_SET, need_pin, read_pins
 from athena_assets.retailer import Retailer
 from athena_assets.sources.landing import Landing
 from checks.verdicts import stamp, standing_writes
+from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
 from resources.warehouse import Warehouse, replace_rows
@@ -45,7 +46,10 @@ def build_feature_table(
     @dg.multi_asset(name="customer_features", specs=[spec], pool="warehouse")
     @step
     def customer_features(
-        context: dg.AssetExecutionContext, warehouse: Warehouse, landing: dg.ResourceParam[Landing]
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        settings: dg.ResourceParam[Settings],
+        landing: dg.ResourceParam[Landing],
     ) -> dg.MaterializeResult:
         deliveries = landing.deliveries(retailer.source.name)
         night = Night.parse(context.partition_key)
@@ -64,7 +68,7 @@ def build_feature_table(
         return materialisation(
             contract,
             rows,
-            lineage=through_views(feature_set.lineage),
+            lineage=through_views(kept_lineage(feature_set.text, settings.cache, lambda: feature_set.lineage)),
             figures={
                 "customers": rows,
                 "features": len(feature_set.columns),

@@ -27,7 +27,7 @@ class BaseTable(BaseModel):
     correction_flag: str | None = None
     """Column of the source that is true on every version but the first; null where the source does not tell."""
     event_time: str | None
-    """Column of the source whose distance from as_of is `days_ago`; null where rows have no age."""
+    """Column of the source whose distance from as_of is the age of a row; null where rows have no age."""
     grain: str
     columns: dict[str, str]
     sql: str

@@ -26,10 +26,15 @@ _SINCE_THE_FIXED_DAY = "(CAST($as_of AS DATE) - DATE '2000-01-01')"
 
 @dataclass(frozen=True)
 class CarriedColumn:
-    """One stored column: an aggregate, or the number of values behind a sum, without which 0 and null are one."""
+    """One stored column: an aggregate, or what another one needs beside it to be moved on or told.
+
+    That is the number of values behind a sum, without which 0 and null are one, and the time of the latest value.
+    """
 
     name: str
     call: AggregateCall
+    beside: str = ""
+    """The name of the column that this one needs beside it."""
 
     @property
     def text(self) -> str:
@@ -40,7 +45,9 @@ class CarriedColumn:
 
     @property
     def value(self) -> str:
-        """The aggregate at $as_of, from what is stored; of a sum without regard to whether there were values."""
+        """The aggregate at $as_of, from what is stored."""
+        if self.call.function == "sum":
+            return f"CASE WHEN {self.beside} > 0 THEN {self.name} END"
         return self._shifted(self.name, "+") if self.call.is_age else self.name
 
     def moved(self, days: int) -> str:
@@ -69,6 +76,9 @@ class CarriedColumn:
         stored = f"earlier.{self.name}"
         if self.call.adds_up:
             return f"coalesce({stored}, 0) + coalesce(came.{self.name}, 0) - coalesce(went.{self.name}, 0)"
+        if self.call.is_latest:
+            is_later = f"came.{self.beside} >= coalesce(earlier.{self.beside}, came.{self.beside})"
+            return f"CASE WHEN {is_later} THEN came.{self.name} ELSE {stored} END"
         if self.call.is_top:
             # Of several extremes, one that crossed an edge would be counted twice: only what is new is merged.
             order = "ASC" if self.call.function == "min" else "DESC"
@@ -112,23 +122,20 @@ class CarriedTable:
 
     @cached_property
     def columns(self) -> tuple[CarriedColumn, ...]:
-        """The stored columns: each call, and beside each sum the count of what it adds up."""
+        """The stored columns: each call, and what it needs beside it."""
         stored = {call.text: CarriedColumn(alias, call) for alias, call in self.calls.items()}
         for alias, call in self.calls.items():
-            if call.function == "sum":
-                stored.setdefault(call.counting, CarriedColumn(f"{alias}_values", AggregateCall(call.counting)))
+            needed = call.counting if call.function == "sum" else call.dating if call.is_latest else None
+            if needed is not None:
+                beside = stored.setdefault(needed, CarriedColumn(f"{alias}_beside", AggregateCall(needed)))
+                stored[call.text] = CarriedColumn(alias, call, beside.name)
         return tuple(stored.values())
 
     def values(self) -> str:
         """A SELECT of `customer_id` and the compiler's aliases from what is stored; parameter $as_of."""
-        by_call = {column.call.text: column for column in self.columns}
-        selected = [
-            f"CASE WHEN {by_call[call.counting].name} > 0 THEN {alias} END AS {alias}"
-            if call.function == "sum"
-            else f"{by_call[call.text].value} AS {alias}"
-            for alias, call in self.calls.items()
-        ]
-        return f"SELECT customer_id, {', '.join(selected)} FROM {self.address}"
+        by_name = {column.name: column for column in self.columns}
+        selected = ", ".join(f"{by_name[alias].value} AS {alias}" for alias in self.calls)
+        return f"SELECT customer_id, {selected} FROM {self.address}"
 
     def from_all_rows(self) -> str:
         """The rows to store, from a scan of the whole table; parameters $as_of, $cutoff."""

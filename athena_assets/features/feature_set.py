@@ -71,8 +71,12 @@ class FeatureSet:
     def version(self) -> str:
         """Twelve hexadecimal digits that change exactly when a value could: text, types or constants."""
         # Descriptions, owners and bounds are left out: a better wording must not make a model look outdated.
-        body = repr((self.sql("SELECT customer_id FROM population_of_the_model"), self.business_country))
-        return hashlib.sha256(body.encode()).hexdigest()[:12]
+        return hashlib.sha256(repr((self.text, self.business_country)).encode()).hexdigest()[:12]
+
+    @cached_property
+    def text(self) -> str:
+        """The SQL of the set for a model's own population: what its values and its lineage follow from."""
+        return self.sql("SELECT customer_id FROM population_of_the_model")
 
     @cached_property
     def _compiler(self) -> Compiler:

@@ -55,7 +55,7 @@ def build_night_pins(
         snapshot = snapshot_until(deliveries, night)
         champions = champions_of(registry, [spec.name for spec in models])
         current = current_versions(snapshot, feature_set.version, champions)
-        with warehouse.write() as connection:
+        with warehouse.write(settled=False) as connection:
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
             refuse_gaps(connection, deliveries=deliveries, first_night=retailer.first_night, until=night.plus(1))

@@ -2,7 +2,7 @@
 table: customers
 source: orders.all_customers
 version_key: null
-event_time: null
+event_time: registered_on
 grain: one version of a customer that the night could have seen; (customer_id, known_at) is unique
 columns:
   customer_id: the customer
