@@ -178,7 +178,8 @@ def test_hash_when_a_rule_changes_then_it_changes() -> None:
     [
         ("physicalName: orders.products", "physicalName: orders.product", "names another table"),
         ("kind: DataContract", "kind: DataContract\nkeind: x", "not an ODCS contract"),
-        ("physicalType: DATE", "logicalType: date", "night.physicalType"),
+        ("physicalType: DATE", "examples: []", "night.physicalType"),
+        ("physicalType: DATE", "logicalType: date", "key logicalType stands twice"),
         ("version: 2.0.0", "version: ''", "version"),
     ],
 )
