@@ -60,7 +60,7 @@ def build_feature_table(
             ensure_table(connection, contract)
             stamp(connection, contract, night.key, context.run.run_id)
             reader = feature_set.as_corrected_in(connection)
-            moved = bring_up_to_date(connection, reader, feature_set.version, night, standing_writes(connection))
+            moved = bring_up_to_date(connection, reader, night, standing_writes(connection))
             select = f"SELECT CAST($night AS DATE) AS night, * FROM (\n{reader.night_sql(carried=moved)})"
             rows = replace_rows(connection, contract.address, select, parameters, where="night = CAST($night AS DATE)")
         carried = {table: earlier.key if earlier else "all rows" for table, earlier in moved.items()}

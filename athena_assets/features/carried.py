@@ -13,6 +13,7 @@ I. S. Mumick and V. S. Subrahmanian, "Maintaining views incrementally", SIGMOD 1
 aggregate has no inverse.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,6 +114,11 @@ class CarriedTable:
     def calls(self) -> dict[str, AggregateCall]:
         """The calls by the compiler's alias."""
         return {alias: AggregateCall(text) for text, alias in self.aliases.items()}
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change with what is stored; whether rows were corrected is not part of it."""
+        return hashlib.sha256(self._grouped(self.base.text(corrected=False)).encode()).hexdigest()[:12]
 
     @property
     def can_be_carried(self) -> bool:

@@ -1,9 +1,8 @@
 """Brings what is kept from night to night (`carried.py`) to a night: moved on in place, or computed from all rows.
 
-What is stored is good for a night where it was stored for that night or for one shortly before, by the same feature
-set, and nothing that it rests on has been written since. `features.carried_book` says per table of which night it is,
-by which feature set, and what the last write was then. A night before the stored one leaves it alone, and reads all
-rows.
+What is stored is good for a night where it was stored for that night or for one shortly before, by the same text, and
+nothing that it rests on has been written since. `features.carried_book` says per table of which night it is, by which
+text, and what the last write was then. A night before the stored one leaves it alone, and reads all rows.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from athena_assets.features.carried import CarriedTable
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.nights import Night
-from athena_assets.sql import columns_of, parameters_used
+from athena_assets.sql import parameters_used
 from checks.verdicts import Writes
 
 if TYPE_CHECKING:
@@ -30,18 +29,17 @@ CREATE TABLE IF NOT EXISTS {BOOK} (
 
 
 def bring_up_to_date(
-    connection: "duckdb.DuckDBPyConnection", feature_set: FeatureSet, version: str, night: Night, writes: Writes
+    connection: "duckdb.DuckDBPyConnection", feature_set: FeatureSet, night: Night, writes: Writes
 ) -> dict[str, Night | None]:
     """Store what can be carried for the night, in the caller's transaction.
 
-    version: of the feature set as it is declared, whatever of it this warehouse makes needless.
     Returns for each table that is stored the night that it was moved on from, None where it was computed from all
     rows; a table that belongs to a later night is not among them.
     """
     connection.execute(_DDL)
     moved: dict[str, Night | None] = {}
     for name, table in feature_set.carried.items():
-        stored = _stored(connection, table, version, writes)
+        stored = _stored(connection, table, writes)
         if stored is not None and stored.day > night.day:
             continue
         is_near = stored is not None and night.day <= stored.plus(LONGEST_STEP_DAYS).day
@@ -52,17 +50,17 @@ def bring_up_to_date(
             _move(connection, table, earlier, night)
         connection.execute(
             f"INSERT OR REPLACE INTO {BOOK} VALUES ($table, $night, $version, $last)",
-            {"table": name, "night": night.day, "version": version, "last": writes.last},
+            {"table": name, "night": night.day, "version": table.version, "last": writes.last},
         )
     return moved
 
 
-def _stored(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, version: str, writes: Writes) -> Night | None:
+def _stored(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, writes: Writes) -> Night | None:
     """The night of what is stored; None where it is not to be relied on."""
     source = table.base.source.replace(".all_", ".")
     rows = connection.execute(
         f"SELECT night, last_write FROM {BOOK} WHERE table_name = $table AND version = $version",
-        {"table": table.base.table, "version": version},
+        {"table": table.base.table, "version": table.version},
     ).fetchall()
     for day, number in rows:
         if not writes.since(number, (source, f"{source}_history"), until=Night(day).key):
@@ -76,12 +74,7 @@ def _times(night: Night) -> dict[str, object]:
 
 def _store(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, night: Night) -> None:
     text = table.from_all_rows()
-    times = parameters_used(text, _times(night))
-    if columns_of(connection, table.address).keys() != {"customer_id", *(column.name for column in table.columns)}:
-        connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {text}", times)
-        return
-    connection.execute(f"DELETE FROM {table.address}")
-    connection.execute(f"INSERT INTO {table.address} BY NAME {text}", times)
+    connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {text}", parameters_used(text, _times(night)))
 
 
 def _move(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, earlier: Night, night: Night) -> None:

@@ -59,7 +59,7 @@ def night_by_night(
     """Bring each night up to date in turn, and compare its features with a full scan; where each was carried from."""
     carried_from = []
     for night in nights:
-        moved = bring_up_to_date(connection, features, features.version, night, writes)
+        moved = bring_up_to_date(connection, features, night, writes)
         carried_from.append(moved)
         scanned = evaluate_active(connection, features, as_of=night.as_of, cutoff=night.cutoff)
         assert as_bits(of_night(connection, features, night, moved)) == as_bits(scanned), night.key
@@ -167,9 +167,9 @@ def test_carrying_when_something_it_has_read_was_written_again_then_all_rows_are
 ) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
     features = feature_set()
-    bring_up_to_date(warehouse, features, "1", NIGHT.plus(-1), Writes(7, {}))
+    bring_up_to_date(warehouse, features, NIGHT.plus(-1), Writes(7, {}))
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5), amount="77.0000")]))
-    found = bring_up_to_date(warehouse, features, "1", NIGHT, Writes(8, {asset: [(partition, written)]}))
+    found = bring_up_to_date(warehouse, features, NIGHT, Writes(8, {asset: [(partition, written)]}))
     assert found["orders"] == (NIGHT.plus(-1) if is_carried else None)
     assert found["service_contacts"] == NIGHT.plus(-1), "another table"
 
@@ -179,11 +179,11 @@ def test_carrying_when_the_earlier_night_is_too_old_or_of_other_features_then_al
 ) -> None:
     fill(warehouse, Retailer(orders=[bought(1, NIGHT.as_of - timedelta(days=5))]))
     features = feature_set()
-    bring_up_to_date(warehouse, features, "1", NIGHT, NOTHING_WRITTEN)
+    bring_up_to_date(warehouse, features, NIGHT, NOTHING_WRITTEN)
     too_late = NIGHT.plus(LONGEST_STEP_DAYS + 1)
-    assert bring_up_to_date(warehouse, features, "1", too_late, NOTHING_WRITTEN)["orders"] is None
+    assert bring_up_to_date(warehouse, features, too_late, NOTHING_WRITTEN)["orders"] is None
     other = features.select(["spend_30d"])
-    assert bring_up_to_date(warehouse, other, "2", too_late.plus(1), NOTHING_WRITTEN)["orders"] is None
+    assert bring_up_to_date(warehouse, other, too_late.plus(1), NOTHING_WRITTEN)["orders"] is None
 
 
 def test_carrying_when_a_night_runs_again_then_what_is_stored_stays(warehouse: duckdb.DuckDBPyConnection) -> None:
