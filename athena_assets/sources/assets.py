@@ -117,7 +117,7 @@ def _land(
     """Replace each raw table's rows by those of the deliveries, one transaction a table."""
     partition = context.partition_key if context.has_partition_key else None
     for table, contract in contracts.items():
-        with warehouse.write(settled=False) as connection:
+        with warehouse.write() as connection:
             ensure_table(connection, contract)
             stamp(connection, contract, partition, context.run.run_id)
             used = dict(parameters) if "$" in replace else {}
