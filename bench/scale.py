@@ -109,9 +109,9 @@ def training_table(workplace: Workplace) -> Table:
     )
 
 
-def run_nights(workplace: Workplace, rounds: int) -> Iterator[MeasuredNight]:
+def run_nights(workplace: Workplace, rounds: int, *, first: Night | None = None) -> Iterator[MeasuredNight]:
     """A first night, then in turn one that carries on and one that reads everything, each beside the floor."""
-    first = workplace.retailer.first_night
+    first = first or workplace.retailer.first_night
     with tempfile.TemporaryDirectory(prefix="athena-bench-") as scratch:
         variables = environment(workplace.settings.home, Path(scratch) / "bytecode")
         model = Path(scratch) / "floor.ubj"
