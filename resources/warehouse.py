@@ -5,13 +5,12 @@
 stated time for a busy file, and names who holds it when the wait is over.
 """
 
+import os
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from dagster_duckdb import DuckDBResource
@@ -19,6 +18,7 @@ from pydantic import Field
 
 from athena_assets.errors import AthenaError
 from athena_assets.sql import parameters_used
+from resources.attached import LOCKED, FileBusy, attached
 from resources.disk import disk_full, is_full
 from resources.settings import Settings
 
@@ -99,9 +99,7 @@ class Warehouse(DuckDBResource):
         takes longer than the writing.
         """
         Path(self.database).parent.mkdir(parents=True, exist_ok=True)
-        with self._connect(read_only=False) as connection:
-            if not settled:
-                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+        with self._connect(read_only=False, settled=settled) as connection:
             connection.begin()
             try:
                 yield connection
@@ -114,24 +112,30 @@ class Warehouse(DuckDBResource):
         """Move into the file what writes have left in the log, so that the file alone is the whole warehouse."""
         if Path(f"{self.database}.wal").exists():
             with self._connect(read_only=False):
-                # Closing is what moves it.
+                # Detaching is what moves it.
                 pass
 
     @contextmanager
-    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with translated_errors(self.database):
-            connection = self._open(read_only=read_only)
-            try:
+    def _connect(self, *, read_only: bool, settled: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            with (
+                translated_errors(self.database),
+                attached(
+                    self.database,
+                    self.connection_config,
+                    read_only=read_only,
+                    settled=settled,
+                    wait_seconds=self.lock_wait_seconds,
+                ) as connection,
+            ):
                 yield connection
-            finally:
-                connection.close()
-
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        config: dict[str, Any] = dict(self.connection_config)
-        return _waiting_for_lock(
-            lambda: duckdb.connect(self.database, read_only=read_only, config=config),
-            seconds=self.lock_wait_seconds,
-        )
+        except FileBusy:
+            raise WarehouseLocked(
+                "the warehouse is busy",
+                expected="no other thread of this process holding it",
+                found=f"a thread of process {os.getpid()} holds {self.database}",
+                next_command="wait for it to end, then try again",
+            ) from None
 
 
 def commit(connection: duckdb.DuckDBPyConnection) -> None:
@@ -147,17 +151,6 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _waiting_for_lock(connect: Callable[[], duckdb.DuckDBPyConnection], seconds: float) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return connect()
-        except duckdb.IOException as error:
-            if "Could not set lock" not in str(error) or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.1)
-
-
 @contextmanager
 def translated_errors(database: str) -> Iterator[None]:
     """Turn DuckDB's errors about the machine into named ones; errors about SQL pass through."""
@@ -166,7 +159,7 @@ def translated_errors(database: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         text = str(error)
-        if "Could not set lock" in text:
+        if LOCKED in text:
             holder = re.search(r"PID (\d+)", text)
             raise WarehouseLocked(
                 "the warehouse is busy",
