@@ -34,6 +34,7 @@ class _Kept:
         """File, configuration, whether only to be read, and whether to be settled."""
         self.users = 0
         self.is_suspect = False
+        self.parents: list[duckdb.DuckDBPyConnection] = []
 
     def instance_for(self, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         """An instance with that configuration; a forked process cannot use the one of its parent."""
@@ -45,9 +46,13 @@ class _Kept:
 
     def discard(self) -> None:
         """Close the instance, and with it whatever is attached."""
-        if self.instance is not None and self.process == os.getpid():
-            with suppress(duckdb.Error):
-                self.instance.close()
+        if self.instance is not None:
+            if self.process == os.getpid():
+                with suppress(duckdb.Error):
+                    self.instance.close()
+            else:
+                # Its threads are the parent's: to close it, or to let it be collected, would wait for them for ever.
+                self.parents.append(self.instance)
         self.instance = None
         self.is_suspect = False
 
