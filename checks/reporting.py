@@ -21,6 +21,7 @@ from athena_assets.monitoring.why import Why, explain
 from athena_assets.sources.aliases import source_of_home
 from checks import overrides, verdicts
 from checks.contract import Contract, Severity
+from resources.attached import beside
 from resources.findings import Finding, Findings
 from resources.home import need_home
 from resources.settings import load_settings
@@ -154,7 +155,7 @@ def _explained(
         settings = load_settings().model_copy(update={"home": home})
         zone = ZoneInfo(source_of_home(home, need_home(home).source).timezone)
         wall = now.astimezone(zone).replace(tzinfo=None)
-        records = records_of(settings, wall, lambda: closing(connection.cursor()))
+        records = records_of(settings, wall, lambda: closing(beside(connection)))
     except AthenaError:
         # The verdict stands without its screen, and `athena why` names what is wrong with the records.
         return {}

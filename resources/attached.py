@@ -80,6 +80,14 @@ def attached(
         _release(connection, file)
 
 
+def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Another connection to the same file; DuckDB's own cursor would stand in the instance's empty database."""
+    ((database,),) = connection.execute("SELECT current_database()").fetchall()
+    cursor = connection.cursor()
+    cursor.execute(f"USE {_quoted(database)}")
+    return cursor
+
+
 def _acquire(use: tuple[str, Mapping[str, Any], bool, bool], wait_seconds: float) -> duckdb.DuckDBPyConnection:
     file, config, read_only, settled = use
     deadline = time.monotonic() + wait_seconds
@@ -141,4 +149,8 @@ def _detach(file: str) -> None:
 
 def _alias(file: str) -> str:
     """The name that DuckDB gives a file of its own accord, quoted."""
-    return '"' + Path(file).stem.replace('"', '""') + '"'
+    return _quoted(Path(file).stem)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

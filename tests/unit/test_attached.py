@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from resources.attached import FileBusy, attached
+from resources.attached import FileBusy, attached, beside
 
 CONFIG = {"threads": 2}
 
@@ -108,6 +108,11 @@ def test_file_when_a_thread_gives_it_back_in_time_then_the_waiting_one_has_it(fi
     thread.join()
     with opened(file) as connection:
         assert rows(connection) == [(1,), (2,)]
+
+
+def test_connection_when_one_is_asked_for_beside_another_then_it_sees_the_same_file(file: str) -> None:
+    with opened(file) as connection, beside(connection) as second:
+        assert rows(second) == [(1,)]
 
 
 def test_settings_when_another_home_has_others_then_they_are_its_own(file: str) -> None:
