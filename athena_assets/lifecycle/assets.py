@@ -117,7 +117,7 @@ def _training_set(
             sources = sources_of_training(deliveries, until)
             stamp(connection, contract, context.partition_key, context.run.run_id, sources=sources)
             connection.execute(f"DELETE FROM {contract.address} WHERE {OF_MONTH}", month)
-            chosen = training_rows(connection, spec, features, days, label_cutoff=cutoff)
+            chosen = training_rows(connection, spec, features.as_corrected_in(connection), days, label_cutoff=cutoff)
             for select in chosen.selects:
                 connection.execute(
                     f"INSERT INTO {contract.address} BY NAME"
