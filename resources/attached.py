@@ -4,6 +4,7 @@ Starting an instance takes 10 ms and its first look at a catalog 7; a night open
 the file takes 3, and to detach it gives the file and its lock back as closing it does.
 """
 
+import gc
 import os
 import threading
 import time
@@ -16,10 +17,12 @@ import duckdb
 
 LOCKED = "Could not set lock"
 """How DuckDB says that another process holds a file."""
+STREAMED = "Unique file handle conflict"
+"""How DuckDB says that a file is attached still, though it was detached: a result of it is read as a stream."""
 
 
 class FileBusy(Exception):
-    """Another thread of this process has the file, or another file, attached in a way that excludes this one."""
+    """This process has the named file attached in a way that excludes the use that was asked for."""
 
 
 class _Kept:
@@ -44,6 +47,12 @@ class _Kept:
             self.config, self.process = config, os.getpid()
         return self.instance
 
+    def before_fork(self) -> None:
+        """Keep other threads out until the fork is done, and leave the child no instance to collect."""
+        self.changed.acquire()
+        if not self.users:
+            self.discard()
+
     def discard(self) -> None:
         """Close the instance, and with it whatever is attached."""
         if self.instance is not None:
@@ -58,6 +67,9 @@ class _Kept:
 
 
 _kept = _Kept()
+os.register_at_fork(
+    before=_kept.before_fork, after_in_parent=_kept.changed.release, after_in_child=_kept.changed.release
+)
 
 
 @contextmanager
@@ -67,8 +79,9 @@ def attached(
     """A connection whose default database is the file; several threads may read one file at once.
 
     settled: whether the last to leave moves what was committed from DuckDB's log into the file.
-    wait_seconds: how long to wait for another process, then DuckDB's `IOException`, or for another thread of this one,
-    then `FileBusy`. After any error of DuckDB's the instance is started anew, because a fatal one makes it useless.
+    wait_seconds: how long to wait for another process, then DuckDB's `IOException`, or for this one, then `FileBusy`:
+    for another thread, or for a result that somebody reads as a stream and has not read to its end. After an error in
+    the block the instance is started anew, because a fatal one of DuckDB's makes it useless.
     """
     connection = _acquire((file, config, read_only, settled), wait_seconds)
     try:
@@ -94,7 +107,7 @@ def _acquire(use: tuple[str, Mapping[str, Any], bool, bool], wait_seconds: float
     with _kept.changed:
         while _kept.users and _kept.process == os.getpid() and not (read_only and _kept.use == use):
             if not _kept.changed.wait(deadline - time.monotonic()):
-                raise FileBusy(file)
+                raise FileBusy(_kept.use[0] if _kept.use else file)
         try:
             if not _kept.users or _kept.process != os.getpid():
                 _kept.users = 0
@@ -118,9 +131,16 @@ def _attach(file: str, config: Mapping[str, Any], *, read_only: bool, settled: b
     while True:
         try:
             instance.execute(f"ATTACH '{quoted}' AS {_alias(file)} ({mode})")
-        except duckdb.IOException as error:
-            if LOCKED not in str(error) or time.monotonic() >= deadline:
+        except duckdb.Error as error:
+            is_streamed = STREAMED in str(error)
+            if LOCKED not in str(error) and not is_streamed:
                 raise
+            if time.monotonic() >= deadline:
+                if is_streamed:
+                    raise FileBusy(file) from None
+                raise
+            # Whatever only waits to be collected need not be waited for.
+            gc.collect()
             time.sleep(0.1)
         else:
             return
@@ -131,7 +151,7 @@ def _release(connection: duckdb.DuckDBPyConnection, file: str) -> None:
         with suppress(duckdb.Error):
             connection.close()
         _kept.users -= 1
-        if not _kept.users:
+        if not _kept.users and _kept.process == os.getpid():
             _detach(file)
         _kept.changed.notify_all()
 

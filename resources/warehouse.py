@@ -129,11 +129,11 @@ class Warehouse(DuckDBResource):
                 ) as connection,
             ):
                 yield connection
-        except FileBusy:
+        except FileBusy as busy:
             raise WarehouseLocked(
                 "the warehouse is busy",
                 expected="no other thread of this process holding it",
-                found=f"a thread of process {os.getpid()} holds {self.database}",
+                found=f"a thread of process {os.getpid()} holds {busy}",
                 next_command="wait for it to end, then try again",
             ) from None
 

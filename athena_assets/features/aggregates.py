@@ -101,7 +101,7 @@ class AggregateCall:
     @property
     def counting(self) -> str:
         """The call that counts the values behind a sum."""
-        return self.text.replace("sum(", "count(", 1)
+        return re.sub(r"\Asum ?\(", "count(", self.text, flags=re.IGNORECASE)
 
     @property
     def is_age(self) -> bool:
@@ -122,11 +122,14 @@ class AggregateCall:
     def dating(self) -> str:
         """The call that says how great that is in the row that `is_latest` takes."""
         value, when = self.arguments
-        return f"max({when}) FILTER (WHERE {value} IS NOT NULL)"
+        return f"max({when}) FILTER (WHERE ({value}) IS NOT NULL)"
 
     @property
     def can_be_carried(self) -> bool:
         """Whether its value of one night follows from that of an earlier night and the rows that came and went."""
+        if "$" in self.text:
+            # What is stored would depend on more than its text.
+            return False
         if self.is_latest:
             value, when = self.arguments
             return not AGES & identifiers(when) and (self.is_age or not AGES & identifiers(value))

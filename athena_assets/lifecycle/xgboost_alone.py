@@ -25,4 +25,4 @@ def load_xgboost() -> Any:
     try:
         return importlib.import_module("xgboost")
     finally:
-        del modules[_WRAPPED]
+        modules.pop(_WRAPPED, None)

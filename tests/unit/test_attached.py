@@ -1,6 +1,5 @@
 """A file attached to the process's one DuckDB instance is given back whatever happens."""
 
-import multiprocessing
 import subprocess
 import sys
 import threading
@@ -130,17 +129,61 @@ def test_file_when_it_cannot_be_opened_then_the_next_one_can(file: str, tmp_path
         assert rows(connection) == [(1,)]
 
 
-def _read(file: str, found: "multiprocessing.Queue[Any]") -> None:
+FORKS = """
+import os, sys, threading, time
+from resources.attached import FileBusy, attached
+file, how = sys.argv[1:]
+use = lambda: attached(file, {"threads": 2}, read_only=True, settled=True, wait_seconds=1)
+with use() as connection:
+    connection.execute("SELECT * FROM t").fetchall()
+if how == "while another thread waits for the file":
+    import duckdb, subprocess
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import duckdb, sys; c = duckdb.connect({file!r}); print(flush=True); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )
+    holder.stdout.readline()
+    def want():
+        try:
+            with use():
+                pass
+        except duckdb.IOException:
+            pass
+    threading.Thread(target=want).start()
+    time.sleep(0.3)
+child = os.fork()
+if child == 0:
+    if how == "and the child uses the file":
+        with use() as connection:
+            assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+if how == "while another thread waits for the file":
+    holder.communicate()
+with use() as connection:
+    assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+print(status)
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["and the child leaves it alone", "and the child uses the file", "while another thread waits for the file"]
+)
+def test_file_when_the_process_forks_then_parent_and_child_end_in_order(file: str, how: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FORKS, file, how], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stdout == "0\n", found.stderr
+
+
+def test_file_when_a_result_is_still_read_as_a_stream_then_it_is_busy_until_that_has_ended(file: str) -> None:
+    with opened(file, read_only=False) as connection:
+        connection.execute("CREATE TABLE long AS SELECT * FROM range(3000000)")
     with opened(file) as connection:
-        found.put(rows(connection))
-
-
-def test_file_when_the_process_forks_then_the_child_has_an_instance_of_its_own(file: str) -> None:
-    with opened(file):
+        stream = connection.sql("SELECT * FROM long").to_arrow_reader(1000)
+        next(stream)
+    with pytest.raises(FileBusy, match=r"where's\.duckdb"), opened(file, read_only=False):
         pass
-    context = multiprocessing.get_context("fork")
-    found = context.Queue()
-    child = context.Process(target=_read, args=(file, found))
-    child.start()
-    assert found.get(timeout=60) == [(1,)]
-    child.join()
+    del stream
+    with opened(file) as connection:
+        assert rows(connection) == [(1,)]

@@ -180,6 +180,7 @@ def test_hash_when_a_rule_changes_then_it_changes() -> None:
         ("kind: DataContract", "kind: DataContract\nkeind: x", "not an ODCS contract"),
         ("physicalType: DATE", "examples: []", "night.physicalType"),
         ("physicalType: DATE", "logicalType: date", "key logicalType stands twice"),
+        ("physicalType: DATE", "physicalType: {{ kind }}", "not an ODCS contract"),
         ("version: 2.0.0", "version: ''", "version"),
     ],
 )

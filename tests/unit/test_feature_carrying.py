@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from athena_assets.features.aggregates import AggregateCall
 from athena_assets.features.carrying import LONGEST_STEP_DAYS, bring_up_to_date
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.features.feature_set import FeatureSet
@@ -19,7 +20,8 @@ from athena_assets.nights import Night
 from athena_assets.sql import parameters_used
 from checks.verdicts import Writes
 from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
-from tests.unit.feature_rows import Order, Retailer
+from tests.unit.feature_mutants import with_feature
+from tests.unit.feature_rows import CustomerVersion, Order, Retailer
 from tests.unit.feature_warehouse import connect, feature_set, fill
 
 NOTHING_WRITTEN = Writes(0, {})
@@ -259,3 +261,46 @@ def test_features_when_read_without_looking_for_corrections_that_are_none_then_t
             evaluate_active(warehouse, each, as_of=night.as_of, cutoff=night.cutoff) for each in (features, reader)
         )
         assert as_bits(found) == as_bits(expected)
+
+
+@pytest.mark.parametrize("parameter", ["$business_country", "$anything"])
+def test_aggregate_when_it_depends_on_more_than_its_text_then_it_is_not_carried(parameter: str) -> None:
+    assert not AggregateCall(f"arg_max(country = {parameter}, known_at)").can_be_carried
+    assert AggregateCall("arg_max(country = 'France', known_at)").can_be_carried
+
+
+@pytest.mark.parametrize("call", ["sum(item_count)", "SUM(item_count)", "sum (item_count)"])
+def test_sum_when_written_in_any_way_then_the_values_behind_it_are_counted(call: str) -> None:
+    assert AggregateCall(call).counting == "count(item_count)"
+
+
+def test_latest_value_when_it_is_a_condition_then_its_nulls_are_passed_over(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """As `arg_max` itself passes over them."""
+    expression = "arg_max(NULL OR country = 'France', known_at)"
+    versions = [
+        CustomerVersion("C-1", NIGHT.plus(days).as_of, date(2020, 1, 1), country)
+        for days, country in ((-9, "France"), (0, "Spain"))
+    ]
+    orders = [bought(1, NIGHT.as_of - timedelta(days=5))]
+    fill(warehouse, Retailer(orders=orders, customers=versions))
+    features = with_feature(feature_set(), "is_domestic", expression)
+    for night in (NIGHT.plus(-1), NIGHT):
+        moved = bring_up_to_date(warehouse, features, night, NOTHING_WRITTEN)
+        (row,) = of_night(warehouse, features, night, moved).to_pylist()
+        assert row["is_domestic"] is True
+
+
+@settings(max_examples=25, **PATIENT)
+@given(season=seasons(st.just(True)))
+def test_features_when_corrections_begin_between_nights_then_they_are_those_of_a_full_scan(season: Season) -> None:
+    """As in life: each night sees only what has been delivered by then, and is read as the corrections so far ask."""
+    with connect() as warehouse:
+        features = feature_set(corrects=True)
+        for night in season.nights:
+            fill(warehouse, season.retailer, known_until=night.cutoff)
+            reader = features.as_corrected_in(warehouse)
+            moved = bring_up_to_date(warehouse, reader, night, NOTHING_WRITTEN)
+            scanned = evaluate_active(warehouse, features, as_of=night.as_of, cutoff=night.cutoff)
+            assert as_bits(of_night(warehouse, reader, night, moved)) == as_bits(scanned), night.key
