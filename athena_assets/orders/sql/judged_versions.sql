@@ -2,7 +2,7 @@
    Inputs: the lines as line and order rules judged them; order_versions.
    Output: their columns, and
      is_correction  whether the line belongs to a version of its order that is not the first
-     code           the deciding rule: that of the line or order rules, or that of a version rule for a line they keep */
+     code           the deciding rule: a line or order rule, or a version rule for a line that they keep */
 SELECT
     told.*,
     order_versions.order_id IS NOT NULL AS is_correction,

@@ -1,4 +1,5 @@
-/* Grain: one kept order header with lines, or one version of it. Inputs: the judged headers (judged_rows.sql), with what their lines add up to (lines_by_order.sql).
+/* Grain: one kept order header with lines, or one version of it.
+   Inputs: the judged headers (judged_rows.sql), with what their lines add up to (lines_by_order.sql).
    Output: orders.orders; total_order_amount signed, in the source's currency, equal to the sum of the
    merchandise lines; item_count merchandise units without sign, line_count all kept lines. */
 SELECT
