@@ -6,15 +6,15 @@ what fills them.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from operator import attrgetter
 
 from athena_assets.errors import AthenaError
 from cost import money
 from cost.period import Month
+from cost.records import naive_values
 
 _DUCKDB_TYPES = {
     "Decimal": "DECIMAL(38,12)",
@@ -122,9 +122,6 @@ def column(field: str) -> str:
     return prefix + "".join(word.capitalize() for word in words.split("_"))
 
 
-_values: Callable[[Charge], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Charge)))
-"""A charge's values in order; `dataclasses.astuple` copies each of them, and took most of the bill's time."""
-
 COLUMNS = {
     column(field.name): _DUCKDB_TYPES[str(getattr(field.type, "__name__", field.type))] for field in fields(Charge)
 }
@@ -151,7 +148,4 @@ def ordered(charges: Iterable[Charge]) -> list[Charge]:
 
 def warehouse_rows(charges: Iterable[Charge]) -> list[tuple[object, ...]]:
     """Rows for `cost.charge`, in the order of `COLUMNS` and of charge ids; timestamps as naive UTC."""
-    return [
-        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in _values(charge))
-        for charge in ordered(charges)
-    ]
+    return [naive_values(charge) for charge in ordered(charges)]

@@ -6,15 +6,15 @@ The store is SQLite because several processes write to it at once while the ware
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from operator import attrgetter
 from pathlib import Path
 
 from athena_assets.errors import AthenaError
 from cost.period import Month
+from cost.records import naive_values, values
 
 UNITS = {
     "cpu": "Microseconds",
@@ -118,10 +118,6 @@ class Usage:
             )
 
 
-_values: Callable[[Usage], tuple[object, ...]] = attrgetter(*(field.name for field in fields(Usage)))
-"""A usage's values in order; `dataclasses.astuple` copies each of them, and took most of the bill's time."""
-
-
 def append(path: Path, rows: Sequence[Usage]) -> None:
     """Add rows to the store at `path` in one transaction, creating it on first use.
 
@@ -200,7 +196,7 @@ def in_month(rows: Iterable[Usage], month: Month) -> list[Usage]:
 def warehouse_rows(rows: Iterable[Usage]) -> list[tuple[object, ...]]:
     """Rows for `cost.usage`, in the order of `COLUMNS`; timestamps as naive UTC."""
     return [
-        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in _values(row))
+        naive_values(row)
         for row in sorted(rows, key=lambda row: (row.run_id, row.step, row.attempt, row.meter, row.started_at))
     ]
 
@@ -261,7 +257,7 @@ def _prepare(store: sqlite3.Connection, path: Path) -> None:
 
 
 def _to_store(row: Usage) -> tuple[object, ...]:
-    return tuple(_stamp(value) if isinstance(value, datetime) else value for value in _values(row))
+    return tuple(_stamp(value) if isinstance(value, datetime) else value for value in values(row))
 
 
 def _from_store(row: tuple[object, ...]) -> Usage:

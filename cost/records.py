@@ -1,0 +1,18 @@
+"""A record, a dataclass of plain values, as the row that a store takes."""
+
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def values(record: "DataclassInstance") -> tuple[object, ...]:
+    """The values of a dataclass in the order of its fields; `dataclasses.astuple` would copy each of them."""
+    return tuple(getattr(record, field.name) for field in fields(record))
+
+
+def naive_values(record: "DataclassInstance") -> tuple[object, ...]:
+    """The same with UTC timestamps as naive ones, as the warehouse keeps them."""
+    return tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in values(record))
