@@ -51,8 +51,9 @@ class CarriedColumn:
             return f"CASE WHEN {self.beside} > 0 THEN {self.name} END"
         return self._shifted(self.name, "+") if self.call.is_age else self.name
 
-    def moved(self, days: int) -> str:
-        """What is stored so many days later.
+    @property
+    def moved(self) -> str:
+        """What is stored for the later night.
 
         Over `earlier` (the stored row), `went` and `came` (the touched rows as they were and as they are), `fresh`
         (those of them that could not be seen before), `bereft` (a customer from whom an extreme may have been taken)
@@ -157,7 +158,7 @@ class CarriedTable:
         then = now
         for name, earlier in _EARLIER.items():
             then = then.replace(name, earlier)
-        columns = ",\n    ".join(f"{column.moved(days)} AS {column.name}" for column in self.columns)
+        columns = ",\n    ".join(f"{column.moved} AS {column.name}" for column in self.columns)
         tops = tuple(column for column in self.columns if column.call.is_top)
         return f"""WITH touched AS (
 {self._touched(days)}
