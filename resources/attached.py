@@ -4,6 +4,7 @@ Starting an instance takes 10 ms and its first look at a catalog 7; a night open
 the file takes 3, and to detach it gives the file and its lock back as closing it does.
 """
 
+import atexit
 import gc
 import os
 import threading
@@ -67,6 +68,8 @@ class _Kept:
 
 
 _kept = _Kept()
+# DuckDB removes what it spilled when an instance is closed, not when its process ends.
+atexit.register(_kept.discard)
 os.register_at_fork(
     before=_kept.before_fork, after_in_parent=_kept.changed.release, after_in_child=_kept.changed.release
 )

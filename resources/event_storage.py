@@ -16,6 +16,7 @@ Configured in the `dagster.yaml` of a home:
 `run_storage` and `schedule_storage` stay stock: together they open under a hundred connections in such a night.
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -239,6 +240,8 @@ def _tell_all(moment: Callable[[PooledSqliteEventLogStorage], None]) -> Callable
     return tell
 
 
+# A process that ends without collecting its objects (athena_cli/ending.py) folds the WAL into the file, too.
+atexit.register(_tell_all(PooledSqliteEventLogStorage.dispose))
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_tell_all(PooledSqliteEventLogStorage._before_fork),
