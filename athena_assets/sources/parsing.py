@@ -63,7 +63,7 @@ def as_read(delivered: str, delivered_type: str, column: RawColumn, timezone: st
         return name
     if delivered_type == "TIMESTAMP WITH TIME ZONE":
         name = f"({name} AT TIME ZONE {quote_text(timezone)})"
-    return f"nullif({_trimmed(f'CAST({name} AS VARCHAR)')}, '')"
+    return _without_blanks(f"CAST({name} AS VARCHAR)")
 
 
 def parsed(text: str, column: RawColumn, spec: ColumnMapping, delivered_type: str) -> str:
@@ -94,18 +94,25 @@ def constant(column: RawColumn, value: bool | int | str) -> str:
     return f"CAST({quote_text(str(value))} AS {column.type})"
 
 
-def _trimmed(text: str) -> str:
-    """Without blanks around it. `trim` by itself leaves tabs; told to take them it is four times as slow."""
+def _without_blanks(text: str) -> str:
+    """Without blanks around it, NULL where nothing else is there.
+
+    Hardly a text has any: one whose first and last characters are visible ASCII is left as it is, which takes a sixth
+    of the time of trimming it. `trim` by itself leaves tabs; told to take them it is four times as slow.
+    """
+    is_bare = " AND ".join(f"{end} >= '!' AND {end} < '~'" for end in (text, f"({text})[-1]"))
     spaces_off = f"trim({text})"
     blank_left = f"{spaces_off} < '!' OR right({spaces_off}, 1) < '!'"
-    return f"CASE WHEN {blank_left} THEN trim({text}, {quote_text(_BLANKS)}) ELSE {spaces_off} END"
+    trimmed = f"CASE WHEN {blank_left} THEN trim({text}, {quote_text(_BLANKS)}) ELSE {spaces_off} END"
+    return f"CASE WHEN {is_bare} THEN {text} ELSE nullif({trimmed}, '') END"
 
 
 def _text(text: str, column: RawColumn, spec: ColumnMapping) -> str:
     value = text
     if column.name.endswith("_id"):
         # Spreadsheets turn 17850 into 17850.0; an id has no decimals.
-        value = rf"regexp_replace({value}, '^(\d+)\.0+$', '\1')"
+        whole = rf"regexp_replace({value}, '^(\d+)\.0+$', '\1')"
+        value = f"CASE WHEN contains({value}, '.0') THEN {whole} ELSE {value} END"
     if spec.uppercase:
         value = f"upper({value})"
     if spec.prefix:

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from athena_assets.sources.simulator.parameters import SimulatorParameters
 
-ROW_GROUP_ROWS = 262_144
-"""Most rows of a row group: what a reader takes at once, and hands to one thread."""
+ROW_GROUP_ROWS = 122_880
+"""Most rows of a row group, which a reader hands to one thread: DuckDB's own number."""
 
 _NEARLY_UNIQUE = ("order_id", "contact_id", "order_ts", "contact_ts")
 """Columns for which a dictionary of values is longer than the values."""
