@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,18 +26,42 @@ def words(*texts: str) -> set[str]:
     return {word.lower() for text in texts for word in re.findall(r"\w+", without_comments(text))}
 
 
+_seen: "WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]]" = WeakKeyDictionary()
+
+
+def remember(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Remember from now on what has been `seen` through a connection; nothing is remembered of any other.
+
+    Only for one whose file nobody else can change, and through which no table is dropped, until it is closed.
+    """
+    _seen[connection] = set()
+
+
+def forget(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Forget what has been seen: what was made since may have been rolled back."""
+    seen(connection).clear()
+
+
+def seen(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """What is known to be there, to be added to: addresses of tables and views, and what a part keeps by its own name.
+
+    Of a connection that is not remembered it is empty, and what is added is lost.
+    """
+    return _seen.get(connection, set())
+
+
 def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
     """Whether a table or view, `schema.table`, is there; asking for one that is not ends a transaction."""
-    schema, _, table = address.partition(".")
-    of = "database_name = current_database() AND schema_name = $schema"
-    # information_schema goes through the columns of every table first.
-    return bool(
-        connection.execute(
-            f"SELECT 1 FROM duckdb_tables() WHERE {of} AND table_name = $table"
-            f" UNION ALL SELECT 1 FROM duckdb_views() WHERE {of} AND view_name = $table",
-            {"schema": schema, "table": table},
-        ).fetchall()
-    )
+    known = seen(connection)
+    if address not in known:
+        # information_schema goes through the columns of every table first, and these through all there is: 1.3 ms.
+        rows = connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            " UNION ALL"
+            " SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = current_database()"
+        )
+        known.update(name for (name,) in rows.fetchall())
+    return address in known
 
 
 def columns_of(connection: "duckdb.DuckDBPyConnection", address: str) -> dict[str, str]:

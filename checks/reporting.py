@@ -31,6 +31,18 @@ MOST_FAULTS_SHOWN = 20
 MOST_SCREENS = 3
 
 
+class Result(dg.AssetCheckResult):
+    """One of a step's results, all about one asset: Dagster's record of the write that they judge is read once."""
+
+    judged: list[Any]
+    """That record once it has been read; the results of the step share it."""
+
+    def _get_target_materialization_data(self, step_context: Any, check_key: dg.AssetCheckKey) -> Any:
+        if not self.judged:
+            self.judged.append(super()._get_target_materialization_data(step_context, check_key))
+        return self.judged[0]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one check found in one partition."""
@@ -178,6 +190,7 @@ def _results(
     for partition, found in outcomes.items():
         for outcome in found:
             by_check.setdefault(outcome.check, []).append((partition or verdicts.UNPARTITIONED, outcome))
+    judged: list[Any] = []
     for check, each in by_check.items():
         failed = [(partition, outcome) for partition, outcome in each if not outcome.passed]
         _, shown = (failed or each)[0]
@@ -195,7 +208,7 @@ def _results(
             # Markdown keeps the columns of a screen only in a block of code.
             words = "\n\n".join([words, *(f"```\n{screen}\n```" for screen in screens)])
         extra = {"athena/override": "; ".join(one.sentence() for one in excuses if one)} if excused else {}
-        yield dg.AssetCheckResult(
+        result = Result(
             asset_key=dg.AssetKey([contract.schema, contract.table]),
             check_name=check,
             passed=not failed,
@@ -203,3 +216,5 @@ def _results(
             description=f"{words} — {extra['athena/override']}" if excused else words,
             metadata={**shown.metadata, **extra, **({"partitions_failed": len(failed)} if len(each) > 1 else {})},
         )
+        result.judged = judged
+        yield result

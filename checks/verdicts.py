@@ -16,12 +16,15 @@ from pathlib import Path
 import duckdb
 
 from athena_assets.errors import AthenaError
-from athena_assets.sql import columns_of, has_table
+from athena_assets.sql import columns_of, has_table, seen
 from checks.contract import Contract, Severity
 from checks.rules import RuleResult, Status
 
 UNPARTITIONED = ""
 """Partition of an asset that has none."""
+
+_GATE = "the gate's tables, of this version"
+"""What is `seen` of a warehouse that has them."""
 
 
 class NotStamped(AthenaError):
@@ -129,8 +132,11 @@ def _ddl() -> str:
 
 def ensure_gate(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the gate's tables where there are none, and what this version has added to them."""
-    if not (has_figure_hashes(connection) and _says_sources(connection)):
-        connection.execute(_ddl())
+    known = seen(connection)
+    if _GATE not in known:
+        if not (has_figure_hashes(connection) and _says_sources(connection)):
+            connection.execute(_ddl())
+        known.add(_GATE)
 
 
 def has_gate(connection: duckdb.DuckDBPyConnection) -> bool:

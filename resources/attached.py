@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from athena_assets.sql import remember
+
 LOCKED = "Could not set lock"
 """How DuckDB says that another process holds a file."""
 STREAMED = "Unique file handle conflict"
@@ -118,6 +120,8 @@ def _acquire(use: tuple[str, Mapping[str, Any], bool, bool], wait_seconds: float
                 _kept.use = use
             connection = _kept.instance_for(config).cursor()
             connection.execute(f"USE {_alias(file)}")
+            # Whoever else is let in can only read.
+            remember(connection)
         except BaseException:
             if not _kept.users:
                 _kept.discard()

@@ -4,6 +4,7 @@ The stock storages build an engine, open a connection and fsync a commit for eve
 engines in a night of 150 check results, and the orchestrator then costs more than the work it orchestrates
 (docs/benchmarks.md, `bench/orchestrator.py`). This subclass changes how the file is reached and nothing
 about what is in it: schema, queries and migrations stay Dagster's, so the stock storage opens the same file.
+An event and what is kept beside it (asset, tags, check) are one transaction, and so is a batch of events.
 
 Configured in the `dagster.yaml` of a home:
 
@@ -21,12 +22,13 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
@@ -75,6 +77,8 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
         Path(base_dir).mkdir(parents=True, exist_ok=True)
         self._engine = _open_engine(base_dir)
         self._seen_tables: set[str] = set()
+        self._seen_asset_columns: set[str] = set()
+        self._storing = threading.local()
         self._tail: _Tail | None = None
         _LIVE.add(self)
         # `dagster dev` starts several processes on an empty home at once; the stock storage takes the bare
@@ -112,8 +116,34 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
 
     @contextmanager
     def _connect(self) -> Iterator[db.Connection]:
+        joined: db.Connection | None = getattr(self._storing, "connection", None)
+        if joined is not None:
+            yield joined
+            return
         with self._engine.begin() as conn:
             yield conn
+
+    @contextmanager
+    def _one_transaction(self) -> Iterator[None]:
+        """Within the block, whatever this thread reads or writes is part of one transaction."""
+        with self._connect() as conn:
+            before = getattr(self._storing, "connection", None)
+            self._storing.connection = conn
+            try:
+                yield
+            finally:
+                self._storing.connection = before
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event with all that is kept beside it, or nothing of it."""
+        with self._one_transaction():
+            super().store_event(event)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store several events, or none of them."""
+        with self._one_transaction():
+            for event in events:
+                super().store_event(event)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the schema holds the table; asked for every event, so a yes is remembered."""
@@ -122,6 +152,13 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
                 if not self._engine.dialect.has_table(conn, table_name):
                     return False
             self._seen_tables.add(table_name)
+        return True
+
+    def _has_asset_key_col_on_connection(self, conn: db.Connection, column_name: str) -> bool:
+        if column_name not in self._seen_asset_columns:
+            if not super()._has_asset_key_col_on_connection(conn, column_name):
+                return False
+            self._seen_asset_columns.add(column_name)
         return True
 
     def watch(self, run_id: str, cursor: str | None, callback: Callable[..., Any]) -> None:

@@ -36,6 +36,9 @@ event_log_storage:
 """
 """What a home adds: Dagster reads the file at the top of the checkout for instances, too, that are no home's."""
 
+EVENTS_AT_ONCE = 1_000
+"""Planned events, and materialisations of many partitions, that Dagster hands to the event log as one transaction."""
+
 WORKSPACE_ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("athena"), "__repository__")
 """Where the UI finds the jobs: the location that workspace.yaml names, and Dagster's name for its definitions."""
 
@@ -70,6 +73,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["ATHENA_HOME"] = str(settings.home)
     os.environ["ATHENA_DAGSTER_STORAGE"] = str(folder / "storage")
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
     return folder
 
 
@@ -146,7 +150,8 @@ class Orchestrator:
         if checks is not None:
             # A run cannot be created with a selection of checks; a job that holds nothing else can.
             definition = definition.get_subset(asset_selection=set(), asset_check_selection=set(checks))
-        with self._records(), self._meter.measure_run(run_id):
+        # One moment for all: a closed data set has a thousand partitions after today, gone through for each moment.
+        with self._records(), self._meter.measure_run(run_id), dg.partition_loading_context():
             # `execute_in_process` records no origin, and a run without one is in no job's list, not on the timeline
             # and cannot be run again from the UI.
             run = self.instance.create_run_for_job(

@@ -4,7 +4,9 @@ A setting is what differs between two machines. What differs between two retaile
 what differs between two models is in the model's folder.
 """
 
+import os
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -12,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from athena_assets.errors import AthenaError
 from athena_assets.wording import one_line
+
+PREFIX = "ATHENA_"
 
 
 class InvalidSetting(AthenaError):
@@ -21,7 +25,7 @@ class InvalidSetting(AthenaError):
 class Settings(BaseSettings):
     """All settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix="ATHENA_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(Path(".athena"), description="Folder of all state: warehouse, registry, published files.")
     threads: int = Field(2, ge=1, le=256, description="Threads of DuckDB and XGBoost in one step.")
@@ -94,6 +98,13 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Settings of this process, from its environment; raises `InvalidSetting` naming the variable."""
+    given = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    return _loaded(tuple(sorted(given.items())), Path.cwd())
+
+
+@lru_cache(maxsize=1)
+def _loaded(_given: tuple[tuple[str, str], ...], folder: Path) -> Settings:
+    """The settings while the environment is the same: every step asks for them, and to read them takes a while."""
     try:
         settings = Settings()  # type: ignore[call-arg]  # every field has a default that mypy cannot see
     except ValidationError as error:
@@ -105,7 +116,7 @@ def load_settings() -> Settings:
             found=repr(first["input"]),
             next_command=f"unset {name}, or see docs/settings.md",
         ) from None
-    return settings.model_copy(update={"home": settings.home.absolute()})
+    return settings.model_copy(update={"home": folder / settings.home})
 
 
 def settings_page() -> str:

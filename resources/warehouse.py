@@ -17,7 +17,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from athena_assets.errors import AthenaError
-from athena_assets.sql import parameters_used
+from athena_assets.sql import forget, parameters_used
 from resources.attached import LOCKED, FileBusy, attached
 from resources.disk import disk_full, is_full
 from resources.settings import Settings
@@ -144,6 +144,7 @@ def commit(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    forget(connection)
     try:
         connection.rollback()
     except duckdb.Error:

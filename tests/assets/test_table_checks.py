@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -70,6 +71,28 @@ def definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitio
 def run(definitions: dg.Definitions, partition: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     job = definitions.resolve_job_def("night")
     return job.execute_in_process(partition_key=partition, instance=instance, raise_on_error=False)
+
+
+def test_checks_when_a_step_has_several_then_all_name_the_write_they_judged_and_it_is_looked_up_once(
+    definitions: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = []
+    look_up = dg.DagsterInstance.fetch_materializations
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        looked_up.append(arguments)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr(dg.DagsterInstance, "fetch_materializations", counted)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(definitions, "2026-01-01", instance)
+        (record,) = look_up(instance, key_of(SALE), limit=1).records
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) > 1
+    targets = [evaluation.target_materialization_data for evaluation in evaluations]
+    assert {target.storage_id for target in targets if target} == {record.storage_id}
+    assert all(targets)
+    assert len(looked_up) == 1
 
 
 def test_check_when_a_night_repeats_a_key_then_that_night_stops_and_another_does_not(

@@ -250,6 +250,37 @@ def test_schema_when_a_process_died_while_making_it_then_the_next_one_finishes_i
         assert raw.execute("SELECT count(*) FROM alembic_version").fetchall() == [(1,)]
 
 
+def test_event_when_what_belongs_to_it_cannot_be_stored_then_nothing_of_it_is(
+    pooled: PooledSqliteEventLogStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(pooled, "_store_asset_event", refuse)
+    with pytest.raises(sqlite3.OperationalError):
+        pooled.store_event(materialised("run", "2024-01-01"))
+    assert pooled.get_logs_for_run("run") == []
+
+
+def test_batch_when_one_of_its_events_cannot_be_stored_then_none_is_and_the_next_may_come(
+    pooled: PooledSqliteEventLogStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = pooled.prepare_insert_event
+
+    def refuse_second(event: EventLogEntry) -> object:
+        if event.user_message == "second":
+            raise sqlite3.OperationalError("database or disk is full")
+        return stored(event)
+
+    with monkeypatch.context() as full:
+        full.setattr(pooled, "prepare_insert_event", refuse_second)
+        with pytest.raises(sqlite3.OperationalError):
+            pooled.store_event_batch([message("run", "first"), message("run", "second")])
+    assert messages(pooled, "run") == []
+    pooled.store_event_batch([message("run", "first"), message("run", "second")])
+    assert messages(pooled, "run") == ["first", "second"]
+
+
 def test_connections_when_opened_then_wal_with_normal_sync(pooled: PooledSqliteEventLogStorage) -> None:
     with pooled.index_connection() as conn:
         assert conn.exec_driver_sql("PRAGMA journal_mode").fetchall() == [("wal",)]
@@ -276,6 +307,7 @@ def test_job_when_run_on_ours_then_log_and_records_equal_the_stock_instance(
     )
     monkeypatch.setenv("EVENT_LOG_DIR_UNDER_TEST", str(tmp_path / "pooled"))
     stock = run_night(tmp_path / "stock", "")
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "100")
     ours = run_night(tmp_path / "ours", ours_yaml)
 
     assert (tmp_path / "pooled" / "event_log.db").is_file()

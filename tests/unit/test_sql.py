@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from athena_assets.sql import columns_of, has_table, parameters_used, words
+from athena_assets.sql import columns_of, forget, has_table, parameters_used, remember, seen, words
 
 
 @pytest.fixture
@@ -47,3 +47,34 @@ def test_columns_when_the_table_is_not_there_then_the_transaction_goes_on(
     connection.execute("ALTER TABLE shop.sales ADD COLUMN c DATE")
     assert columns_of(connection, "shop.elsewhere") == {}
     assert [*columns_of(connection, "shop.sales")] == ["b", "a", "c"]
+
+
+def test_table_when_the_connection_is_remembered_then_it_is_looked_for_until_it_is_there_and_then_known(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    remember(connection)
+    assert not has_table(connection, "shop.returns")
+    connection.execute("CREATE TABLE shop.returns (a INTEGER)")
+    assert has_table(connection, "shop.returns")
+    assert {"shop.sales", "shop.all_sales", "shop.returns"} <= seen(connection)
+    assert "shop.elsewhere" not in seen(connection)
+
+
+def test_table_when_its_making_was_rolled_back_and_forgotten_then_it_is_not_there(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    remember(connection)
+    connection.begin()
+    connection.execute("CREATE TABLE shop.returns (a INTEGER)")
+    assert has_table(connection, "shop.returns")
+    connection.rollback()
+    forget(connection)
+    assert not has_table(connection, "shop.returns")
+
+
+def test_table_when_the_connection_is_not_remembered_then_it_is_looked_for_each_time(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert has_table(connection, "shop.sales")
+    connection.execute("DROP TABLE shop.sales CASCADE")
+    assert not has_table(connection, "shop.sales")
