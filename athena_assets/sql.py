@@ -1,7 +1,7 @@
 """What every text of SQL needs: the parameters and words that it uses, and which tables and columns are there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,22 @@ def without_comments(sql: str) -> str:
 def words(*texts: str) -> set[str]:
     """Every word of the texts in lower case: all names in them, and harmlessly keywords and words in quotes."""
     return {word.lower() for text in texts for word in re.findall(r"\w+", without_comments(text))}
+
+
+def ascending(keys: Sequence[str], rows: str) -> str:
+    """SQL that is true only where every row but the first has a greater key than the one before; a null is neither.
+
+    keys: names of columns. rows: what follows FROM, a table and perhaps a condition, taken in the order in which it has
+    its rows.
+    """
+    names = [f"key_{number}" for number in range(len(keys))]
+    greater = ""
+    for name in reversed(names):
+        greater = f"before_{name} < {name}" + (f" OR (before_{name} = {name} AND ({greater}))" if greater else "")
+    columns = ", ".join(
+        f'"{key}" AS {name}, lag("{key}") OVER () AS before_{name}' for key, name in zip(keys, names, strict=True)
+    )
+    return f"(SELECT count(*) FILTER (WHERE {greater}) >= count(*) - 1 FROM (SELECT {columns} FROM {rows}))"
 
 
 _seen: "WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]]" = WeakKeyDictionary()

@@ -5,11 +5,11 @@ two tables hold the same values place by place, each value of one is found in th
 come, a proof is true only of what holds; where it is not true nothing is known, and the offending rows are counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import duckdb
 
-from athena_assets.sql import columns_of
+from athena_assets.sql import ascending, columns_of
 from checks.contract import Column, Contract
 
 
@@ -23,7 +23,7 @@ def order_proofs(
     rows = f"{contract.address} WHERE {where}"
     proofs = {}
     if contract.keys:
-        proofs["key.unique"] = _ascending(contract.keys, rows)
+        proofs["key.unique"] = ascending(contract.keys, rows)
     if is_partition:
         proofs |= {
             f"{column.name}.references": _found(connection, contract, column, rows, where)
@@ -31,18 +31,6 @@ def order_proofs(
             if column.references
         }
     return proofs
-
-
-def _ascending(keys: Sequence[str], rows: str) -> str:
-    """True only where every row but the first has a greater key than the one before; a null is neither."""
-    names = [f"key_{number}" for number in range(len(keys))]
-    greater = ""
-    for name in reversed(names):
-        greater = f"before_{name} < {name}" + (f" OR (before_{name} = {name} AND ({greater}))" if greater else "")
-    columns = ", ".join(
-        f'"{key}" AS {name}, lag("{key}") OVER () AS before_{name}' for key, name in zip(keys, names, strict=True)
-    )
-    return f"(SELECT count(*) FILTER (WHERE {greater}) >= count(*) - 1 FROM (SELECT {columns} FROM {rows}))"
 
 
 def _found(connection: duckdb.DuckDBPyConnection, contract: Contract, column: Column, rows: str, where: str) -> str:

@@ -12,10 +12,12 @@ import duckdb
 
 from athena_assets.atomic import replacing
 from athena_assets.nights import Night
+from athena_assets.sql import ascending
 
 NIGHT_FILE = "part-0.parquet"
 LATEST = "latest.parquet"
-LAYOUT = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880"
+ROW_GROUP_ROWS = 122_880
+LAYOUT = f"FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
 """For the readers: a codec that is quick to read, row groups that a query for one customer skips (decision 0027)."""
 
 
@@ -33,21 +35,40 @@ def publish_night(
     ----------
     connection: sees the committed rows of `table` (column `night` DATE, `as_of` TIMESTAMP).
     folder: `published/predictions/<model>`; the file is `night=<D>/part-0.parquet`.
-    order_by: total order of the rows, so that the same rows give the same bytes.
+    order_by: the column that gives the rows their total order, so that the same rows give the same bytes.
     """
     target = folder / f"night={night.key}" / NIGHT_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
-        connection.execute(
-            f"COPY (SELECT * EXCLUDE (night) FROM {table} WHERE night = DATE '{night.key}' ORDER BY {order_by})"
-            f" TO '{_quoted(temporary)}' ({LAYOUT})"
-        )
+        _write(connection, f"{table} WHERE night = DATE '{night.key}'", order_by, temporary)
     latest = folder / LATEST
     published = night_of(latest)
     if published is None or published <= night.day:
         with replacing(latest) as temporary:
             shutil.copyfile(target, temporary)
     return target.stat().st_size
+
+
+def _write(connection: duckdb.DuckDBPyConnection, rows: str, order_by: str, path: Path) -> None:
+    """Write the rows in their order; those that stand in it already are not sorted where that gives the same bytes."""
+    ((in_order,),) = connection.execute(f"SELECT {ascending((order_by,), rows)}").fetchall()
+    if in_order:
+        _copy(connection, rows, path)
+    if not in_order or not _has_whole_groups(path):
+        _copy(connection, f"{rows} ORDER BY {order_by}", path)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:
+    connection.execute(f"COPY (SELECT * EXCLUDE (night) FROM {rows}) TO '{_quoted(path)}' ({LAYOUT})")
+
+
+def _has_whole_groups(path: Path) -> bool:
+    """Whether every row group but the last is full: rows that are not sorted come in pieces as the table has them."""
+    import pyarrow.parquet as pq
+
+    groups = pq.read_metadata(path)
+    sizes = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
+    return all(rows == ROW_GROUP_ROWS for rows in sizes[:-1]) and all(rows <= ROW_GROUP_ROWS for rows in sizes)
 
 
 def night_of(path: Path) -> date | None:

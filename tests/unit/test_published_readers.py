@@ -145,6 +145,32 @@ def test_publish_night_when_the_number_of_threads_differs_then_row_groups_have_t
     assert len(files) == 1
 
 
+@pytest.mark.parametrize("misplaced", [None, 0, CUSTOMERS // 2, CUSTOMERS - 1])
+def test_publish_night_when_rows_stand_in_order_but_for_one_then_the_bytes_of_rows_in_no_order(
+    many: duckdb.DuckDBPyConnection, tmp_path: Path, misplaced: int | None
+) -> None:
+    publish_night(many, CONTRACT.address, NIGHT, tmp_path / "shuffled")
+    many.execute(f"CREATE TEMP TABLE rows AS FROM {CONTRACT.address}")
+    many.execute(f"DELETE FROM {CONTRACT.address}")
+    # Pieces of many sizes with rows between them that are of another night, or gone.
+    bounds = [0, 1, 5_000, 130_001, 130_003, 200_000, CUSTOMERS]
+    for low, high in pairwise(bounds):
+        wanted = f"night = '{NIGHT.key}' AND customer_id >= 'C-{low:08d}' AND customer_id < 'C-{high:08d}'"
+        for rows in (f"night = '{EARLIER.key}'", wanted, wanted):
+            many.execute(f"INSERT INTO {CONTRACT.address} SELECT * FROM rows WHERE {rows} ORDER BY customer_id")
+        ((last,),) = many.execute(f"SELECT max(rowid) FROM {CONTRACT.address}").fetchall()
+        many.execute(f"DELETE FROM {CONTRACT.address} WHERE rowid > {last - (high - low)}")
+    if misplaced is not None:
+        one = f"night = '{NIGHT.key}' AND customer_id = 'C-{(misplaced + 1) % CUSTOMERS:08d}'"
+        many.execute(f"DELETE FROM {CONTRACT.address} WHERE {one}")
+        many.execute(f"INSERT INTO {CONTRACT.address} SELECT * FROM rows WHERE {one}")
+    for threads in (1, 2, 4):
+        many.execute(f"SET threads = {threads}")
+        publish_night(many, CONTRACT.address, NIGHT, tmp_path / str(threads))
+    files = {(tmp_path / side / LATEST).read_bytes() for side in ("shuffled", "1", "2", "4")}
+    assert len(files) == 1
+
+
 def asked(reader: str, query: str, folder: Path) -> Any:
     """What the block of `reader` below the page's heading `query` finds in `folder`: a relation or a frame."""
     page = (REPOSITORY / "docs" / "published.md").read_text(encoding="utf-8")
