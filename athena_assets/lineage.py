@@ -76,7 +76,8 @@ def trace(select: str, columns: KnownColumns) -> ColumnLineage:
 def tables_read(select: str, tables: Sequence[str]) -> list[str]:
     """Those of the tables (`schema.table`) that a text reads; its comments may speak of others."""
     text = without_comments(select)
-    return [address for address in tables if re.search(rf"\b{re.escape(address)}\b", text)]
+    # To look for a text is a hundred times as fast as to look for a pattern.
+    return [each for each in tables if each in text and re.search(rf"\b{re.escape(each)}\b", text)]
 
 
 def through_views(lineage: ColumnLineage) -> ColumnLineage:

@@ -11,11 +11,12 @@ the largest fact. A fact that no rule of the source reads is not made.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from athena_assets.orders.facts import IDENTITY
 from athena_assets.orders.judging import Judge
 from athena_assets.orders.rules import rules_for
-from athena_assets.orders.statements import CleanStatement, Scope, facts_read
+from athena_assets.orders.statements import CleanStatement, Fact, Scope, facts_read
 from athena_assets.orders.templates import codes, template, text
 from athena_assets.sources.parsing import quote_text
 from athena_assets.sources.source import Source
@@ -79,9 +80,14 @@ class _Engine:
     def scope(self) -> Scope:
         return self.judge.scope
 
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """Every fact that a statement may read."""
+        return self.judge.facts()
+
     def statement(self, table: str, target: str, select: str) -> CleanStatement:
         """The statement with the facts that its text reads."""
-        facts = facts_read(select, self.judge.facts())
+        facts = facts_read(select, self.facts)
         return CleanStatement(table, target, select, self.scope.parameters_of(select), facts)
 
     def order_lines(self) -> str:

@@ -24,14 +24,15 @@ def body():
 """
 """A process that says `collected` where Python takes its objects apart at the end."""
 
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
 LATE = "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()"
 CLOSED = "print('lost'); os.close(1)"
 
 
 def process(body: str, run: str) -> subprocess.CompletedProcess[str]:
     script = BODY.format(body=body, run=run)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", script], env=BUFFERED, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_command_when_its_output_is_cut_off_then_it_ends_without_a_trace(reposit
         ended = subprocess.run(
             [sys.executable, "-m", "athena_cli", "--help"],
             cwd=repository,
-            env={**os.environ, "ATHENA_HOME": str(tmp_path)},
+            env={**BUFFERED, "ATHENA_HOME": str(tmp_path)},
             stdout=write,
             stderr=subprocess.PIPE,
             text=True,
@@ -133,3 +134,19 @@ def test_command_when_its_output_is_cut_off_then_it_ends_without_a_trace(reposit
     finally:
         os.close(write)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_command_when_its_output_cannot_be_written_then_only_that_is_said(repository: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "athena_cli", "--help"],
+            cwd=repository,
+            env={**BUFFERED, "ATHENA_HOME": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 120
+    assert ended.stderr.splitlines()[-1] == "OSError: [Errno 28] No space left on device"
+    assert "leaked" not in ended.stderr
