@@ -88,7 +88,7 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
             "charge": 'CAST("BillingPeriodStart" AS DATE) = $month',
             "tco": "month = $month",
         }
-        with warehouse.write(settled=False) as connection:
+        with warehouse.write() as connection:
             for name, contract in contracts.items():
                 ensure_table(connection, contract)
                 stamp(connection, contract, None, context.run.run_id)

@@ -26,6 +26,7 @@ US_PER_HOUR = 3_600_000_000
 BYTES_PER_GIB = 2**30
 LEDGER = "Athena"
 _DAY = timedelta(days=1)
+_ONE_DAY = money.parse(1, what="one day")
 
 SERVICES = {
     "compute": ("Compute", "Virtual Machines", "Athena compute"),
@@ -209,7 +210,6 @@ def from_declared(
 
 
 def _declared(cost: DeclaredCost, start: datetime, amount: Decimal, month: Month, account: Account) -> Charge:
-    one_day = money.parse(1, what="one day")
     return _charge(
         month=month,
         account=account,
@@ -223,7 +223,7 @@ def _declared(cost: DeclaredCost, start: datetime, amount: Decimal, month: Month
         list_cost=amount,
         list_unit_price=amount,
         contracted_unit_price=amount,
-        pricing_quantity=one_day,
+        pricing_quantity=_ONE_DAY,
         pricing_unit="Days",
         sku_id=cost.id,
         sku_price_id=f"{cost.id}@{cost.valid_from.isoformat()}",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_MOMENTS = [place for place, name in enumerate(COLUMNS) if COLUMNS[name] == "TIMESTAMP"]
+"""Where the moments of a charge are, none of them ever null."""
+
+
 class NothingCharged(AthenaError):
     """The month has no charges in the warehouse."""
 
@@ -37,7 +41,7 @@ def read_charges(connection: "duckdb.DuckDBPyConnection", month: Month) -> list[
         f'SELECT {names} FROM cost.charge WHERE CAST("BillingPeriodStart" AS DATE) = $month ORDER BY "x_ChargeId"',
         {"month": month.start.date()},
     ).fetchall()
-    return [Charge(*(_aware(value) for value in row)) for row in rows]
+    return [_charge(row) for row in rows]
 
 
 def read_tco(connection: "duckdb.DuckDBPyConnection", month: Month, models: tuple[str, ...]) -> Tco:
@@ -60,7 +64,7 @@ def read_tco(connection: "duckdb.DuckDBPyConnection", month: Month, models: tupl
     as_of, currency = rows[0][:2]
     return Tco(
         month=month,
-        as_of=_aware(as_of),
+        as_of=as_of.replace(tzinfo=UTC),
         currency=currency,
         rule=EvenRule(tuple(sorted(models))),
         rows=tuple(TcoRow(*row[2:]) for row in rows),
@@ -89,5 +93,8 @@ def runs_without_total(connection: "duckdb.DuckDBPyConnection", month: Month, *,
     return [str(run_id) for (run_id,) in rows]
 
 
-def _aware(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+def _charge(row: tuple[Any, ...]) -> Charge:
+    values = list(row)
+    for place in _MOMENTS:
+        values[place] = values[place].replace(tzinfo=UTC)
+    return Charge(*values)

@@ -103,7 +103,7 @@ class Usage:
                 expected=", ".join(f"{meter} in {unit}" for meter, unit in UNITS.items()),
                 found=f"{self.meter} in {self.unit}",
             )
-        if self.stage not in (*STAGES, UNTAGGED_STAGE):
+        if self.stage not in _KNOWN_STAGES:
             raise InvalidUsage(
                 f"the step {self.step!r} has an unknown stage",
                 expected=", ".join(STAGES),
@@ -116,6 +116,11 @@ class Usage:
                 expected="a quantity of at least 0, and an end not before the start",
                 found=f"{self.quantity} {self.unit} from {self.started_at} to {self.ended_at}",
             )
+
+
+_MOMENTS = [place for place, name in enumerate(COLUMNS) if COLUMNS[name] == "TIMESTAMP"]
+"""Where the moments of a row are."""
+_KNOWN_STAGES = frozenset((*STAGES, UNTAGGED_STAGE))
 
 
 def append(path: Path, rows: Sequence[Usage]) -> None:
@@ -261,10 +266,10 @@ def _to_store(row: Usage) -> tuple[object, ...]:
 
 
 def _from_store(row: tuple[object, ...]) -> Usage:
-    values = dict(zip((field.name for field in fields(Usage)), row, strict=True))
-    for name in ("started_at", "ended_at"):
-        values[name] = datetime.strptime(str(values[name]), _STAMP).replace(tzinfo=UTC)
-    return Usage(**values)  # type: ignore[arg-type]  # SQLite's columns carry the types of the fields
+    values = list(row)
+    for place in _MOMENTS:
+        values[place] = datetime.fromisoformat(str(values[place]))
+    return Usage(*values)  # type: ignore[arg-type]  # SQLite's columns carry the types of the fields
 
 
 def _stamp(moment: datetime) -> str:
