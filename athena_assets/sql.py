@@ -45,6 +45,11 @@ def ascending(keys: Sequence[str], rows: str) -> str:
 _seen: "WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]]" = WeakKeyDictionary()
 
 
+_OF_THE_FILE = "WHERE database_name = current_database()"
+_TABLES = f"SELECT schema_name || '.' || table_name FROM duckdb_tables() {_OF_THE_FILE}"
+_VIEWS = f"SELECT schema_name || '.' || view_name FROM duckdb_views() {_OF_THE_FILE}"
+
+
 def remember(connection: "duckdb.DuckDBPyConnection") -> None:
     """Remember from now on what has been `seen` through a connection; nothing is remembered of any other.
 
@@ -69,14 +74,10 @@ def seen(connection: "duckdb.DuckDBPyConnection") -> set[str]:
 def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
     """Whether a table or view, `schema.table`, is there; asking for one that is not ends a transaction."""
     known = seen(connection)
-    if address not in known:
-        # information_schema goes through the columns of every table first, and these through all there is: 1.3 ms.
-        rows = connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
-            " UNION ALL"
-            " SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = current_database()"
-        )
-        known.update(name for (name,) in rows.fetchall())
+    # Each goes through all there is, 0.9 and 0.4 ms; information_schema goes through every column first.
+    for listed in (_TABLES, _VIEWS):
+        if address not in known:
+            known.update(name for (name,) in connection.execute(listed).fetchall())
     return address in known
 
 

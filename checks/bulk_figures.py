@@ -125,11 +125,11 @@ def _kept(
         {"asset": table, "first": first, "last": last},
     ).fetchall()
     found: dict[tuple[str, int], _Kept] = {}
-    for figure_hash, number, since, until, day, rows, figure in lines:
-        kept = found.setdefault((figure_hash, number), _Kept(set(), {}))
-        kept.days.update(_days(since, until))
+    for figure_hash, number, since, until in {line[:4] for line in lines}:
+        found.setdefault((figure_hash, number), _Kept(set(), {})).days.update(_days(since, until))
+    for figure_hash, number, _, _, day, rows, figure in lines:
         if day is not None:
-            kept.figures[day] = (figure, rows)
+            found[figure_hash, number].figures[day] = (figure, rows)
     of_rules = {rule.id: found.get((rule.figure_hash, written[rule.id])) for rule in rules if rule.id in written}
     return {rule: kept for rule, kept in of_rules.items() if kept is not None}
 

@@ -182,9 +182,11 @@ def stamp(
     _refuse_changed(connection)
     of = {"asset": contract.address, "partition": partition or UNPARTITIONED}
     number = last_write(connection) + 1
-    connection.execute("DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition", of)
+    # INSERT OR REPLACE joins what is there with what is new, and takes three times as long as both statements.
+    for table in ("gate.verdict", "gate.materialisation"):
+        connection.execute(f"DELETE FROM {table} WHERE asset = $asset AND partition = $partition", of)
     connection.execute(
-        "INSERT OR REPLACE INTO gate.materialisation VALUES ($asset, $partition, $id, $run, $sources)",
+        "INSERT INTO gate.materialisation VALUES ($asset, $partition, $id, $run, $sources)",
         {**of, "id": number, "run": run_id, "sources": sources},
     )
     return number
@@ -259,15 +261,15 @@ def save(
     ensure_gate(connection)
     number = standing(connection, asset, partition)
     key = partition or UNPARTITIONED
-    if unreached:
+    if unreached or verdicts:
         connection.execute(
             "DELETE FROM gate.verdict WHERE asset = $asset AND partition = $partition"
             " AND list_contains($checks, check_name)",
-            {"asset": asset, "partition": key, "checks": list(unreached)},
+            {"asset": asset, "partition": key, "checks": [*unreached, *(each.check for each in verdicts)]},
         )
     if verdicts:
         connection.execute(
-            "INSERT OR REPLACE INTO gate.verdict SELECT $asset, $partition, unnest($checks), $number, unnest($hashes),"
+            "INSERT INTO gate.verdict SELECT $asset, $partition, unnest($checks), $number, unnest($hashes),"
             " $version, unnest($passed), unnest($faults), $run, $at",
             {
                 "asset": asset,

@@ -73,7 +73,10 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-write connection, closed whatever happens: the name that dagster-duckdb's users know."""
+        """A read-write connection, closed whatever happens: the name that dagster-duckdb's users know.
+
+        For several of `transaction`: what each has committed is safe, and is moved into the file when the last is done.
+        """
         with self._connect(read_only=False) as connection:
             yield connection
 
@@ -98,15 +101,8 @@ class Warehouse(DuckDBResource):
         `settle`, moves it into the file. It is as safe there and every reader sees it; of a few lines, the moving
         takes longer than the writing.
         """
-        Path(self.database).parent.mkdir(parents=True, exist_ok=True)
-        with self._connect(read_only=False, settled=settled) as connection:
-            connection.begin()
-            try:
-                yield connection
-            except BaseException:
-                _roll_back(connection)
-                raise
-            commit(connection)
+        with self._connect(read_only=False, settled=settled) as connection, transaction(connection):
+            yield connection
 
     def settle(self) -> None:
         """Move into the file what writes have left in the log, so that the file alone is the whole warehouse."""
@@ -117,6 +113,8 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def _connect(self, *, read_only: bool, settled: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not read_only:
+            Path(self.database).parent.mkdir(parents=True, exist_ok=True)
         try:
             with (
                 translated_errors(self.database),
@@ -136,6 +134,18 @@ class Warehouse(DuckDBResource):
                 found=f"a thread of process {os.getpid()} holds {busy}",
                 next_command="wait for it to end, then try again",
             ) from None
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction on a read-write connection: committed at the end, rolled back on any error."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        _roll_back(connection)
+        raise
+    commit(connection)
 
 
 def commit(connection: duckdb.DuckDBPyConnection) -> None:

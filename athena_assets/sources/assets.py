@@ -19,7 +19,7 @@ from checks.verdicts import stamp
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, transaction
 
 GROUP = "sources"
 VERSION = "1"
@@ -41,17 +41,18 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         deliveries = retailer.history_in(landing)
-        yield from _land(
-            context,
-            warehouse,
-            landing,
-            _source_now(retailer, settings),
-            contracts,
-            deliveries or landing.bulk(retailer.source.name),
-            keep="night < CAST($first_run_night AS DATE)",
-            replace="true",
-            parameters={"first_run_night": retailer.first_night.day},
-        )
+        with warehouse.get_connection() as connection:
+            yield from _land(
+                context,
+                connection,
+                landing,
+                _source_now(retailer, settings),
+                contracts,
+                deliveries or landing.bulk(retailer.source.name),
+                keep="night < CAST($first_run_night AS DATE)",
+                replace="true",
+                parameters={"first_run_night": retailer.first_night.day},
+            )
 
     return land_history
 
@@ -77,22 +78,22 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition, models
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
-        if context.run.tags.get(USE_CURRENT) != "true":
-            snapshot = snapshot_until(landing.deliveries(retailer.source.name), night)
-            with warehouse.get_connection() as connection:
+        with warehouse.get_connection() as connection:
+            if context.run.tags.get(USE_CURRENT) != "true":
+                snapshot = snapshot_until(landing.deliveries(retailer.source.name), night)
                 refuse_other_deliveries(connection, night, models=models, snapshot=snapshot)
-        covering = landing.covering(retailer.source.name, night)
-        yield from _land(
-            context,
-            warehouse,
-            landing,
-            _source_now(retailer, settings),
-            contracts,
-            covering or [landing.for_night(retailer.source.name, night)],
-            keep="night = CAST($this_night AS DATE)",
-            replace="night = CAST($this_night AS DATE)",
-            parameters={"this_night": night.day},
-        )
+            covering = landing.covering(retailer.source.name, night)
+            yield from _land(
+                context,
+                connection,
+                landing,
+                _source_now(retailer, settings),
+                contracts,
+                covering or [landing.for_night(retailer.source.name, night)],
+                keep="night = CAST($this_night AS DATE)",
+                replace="night = CAST($this_night AS DATE)",
+                parameters={"this_night": night.day},
+            )
 
     return land_night
 
@@ -104,7 +105,7 @@ def _source_now(retailer: Retailer, settings: Settings) -> Source:
 
 def _land(
     context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
+    connection: duckdb.DuckDBPyConnection,
     landing: Landing,
     source: Source,
     contracts: Mapping[str, Contract],
@@ -114,10 +115,10 @@ def _land(
     replace: str,
     parameters: Mapping[str, object],
 ) -> Iterator[dg.MaterializeResult]:
-    """Replace each raw table's rows by those of the deliveries, one transaction a table."""
+    """Replace each raw table's rows by those of the deliveries, one transaction a table on one connection."""
     partition = context.partition_key if context.has_partition_key else None
     for table, contract in contracts.items():
-        with warehouse.write() as connection:
+        with transaction(connection):
             ensure_table(connection, contract)
             stamp(connection, contract, partition, context.run.run_id)
             used = dict(parameters) if "$" in replace else {}

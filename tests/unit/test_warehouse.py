@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from athena_assets.sql import has_table
 from resources.warehouse import (
     Warehouse,
     WarehouseCorrupt,
@@ -17,6 +18,7 @@ from resources.warehouse import (
     WarehouseMissing,
     exact,
     replace_rows,
+    transaction,
 )
 
 
@@ -91,6 +93,23 @@ def test_get_connection_when_the_body_raises_then_the_lock_is_free(tmp_path: Pat
     assert caught.value is not None
     with pytest.raises(duckdb.ConnectionException):
         held[0].execute("SELECT 1")
+
+
+def test_transactions_when_the_second_of_a_connection_fails_then_the_first_stays_and_nothing_of_the_second_is_known(
+    tmp_path: Path,
+) -> None:
+    warehouse = warehouse_at(tmp_path / "made")
+    with warehouse.get_connection() as connection:
+        with transaction(connection):
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+        with pytest.raises(ValueError, match="half"), transaction(connection):
+            connection.execute("CREATE TABLE u (a INTEGER)")
+            assert has_table(connection, "main.u")
+            raise ValueError("half done")
+        assert not has_table(connection, "main.u")
+        assert has_table(connection, "main.t")
+    assert not log_of(warehouse).exists()
+    assert rows_of(warehouse) == [(1,)]
 
 
 def test_read_when_there_is_no_file_then_it_says_what_to_run(tmp_path: Path) -> None:
