@@ -11,12 +11,13 @@ from athena_assets.lineage import column_lineage, tables_read
 from athena_assets.nights import Night
 from athena_assets.orders.cleaning import clean_statements
 from athena_assets.orders.continuity import refuse_gaps, refuse_outdated
-from athena_assets.orders.statements import Scope, make_facts
+from athena_assets.orders.fingerprints import ORDER_NIGHTS, make_order_nights
+from athena_assets.orders.statements import CleanStatement, Scope, make_facts
 from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import Delivery, snapshot_of
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
-from checks.verdicts import stamp
+from checks.verdicts import stamp, standing_writes
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -116,7 +117,7 @@ def _clean(
         ensure_clean_tables(connection, retailer)
         for contract in contracts.values():
             stamp(connection, contract, scope.night.isoformat() if scope.night else None, context.run.run_id)
-        made: set[str] = set()
+        made = _facts_at_hand(connection, scope, statements)
         for statement in statements:
             make_facts(connection, statement, made)
             rows[statement.table] = replace_rows(
@@ -148,6 +149,16 @@ def _clean(
             data_version=snapshot_of(deliveries),
         )
     context.log.info("kept %d order lines, quarantined %d rows", rows["order_lines"], rows["quarantine"])
+
+
+def _facts_at_hand(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, statements: Sequence[CleanStatement]
+) -> set[str]:
+    """Make what is known without reading all earlier lines, where a statement reads it; returns the facts' names."""
+    read = {fact.name for statement in statements for fact in statement.facts}
+    if scope.night is None or ORDER_NIGHTS not in read:
+        return set()
+    return make_order_nights(connection, Night(scope.night), standing_writes(connection))
 
 
 def ensure_clean_tables(connection: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:

@@ -69,6 +69,7 @@ def _facts_of_lines(source: Source, scope: Scope) -> tuple[Fact, ...]:
         fact("line_passes"),
         fact("line_copies", key=_ROW, gives={"repetition": "1", "copy": "1"}),
         fact("line_reversals", key=_ROW, gives={"minutes_to_reversal": "NULL"}),
+        fact("order_nights"),
         fact("known_orders", key=("order_id",), gives={"order_known": "false"}),
         fact("earlier_lines"),
         fact("known_lines", key=LINE_CONTENT, gives={"times_known": "0"}),

@@ -56,8 +56,11 @@ def facts(source: Source, table: str | None = None) -> set[str]:
 @pytest.mark.parametrize(
     ("source", "made"),
     [
-        (SIMULATOR, COPIES | {"known_orders", "earlier_lines", "order_codes", "orders_again", "order_versions"}),
-        (RETAIL, COPIES | {"known_orders", "earlier_lines", "known_lines", "line_reversals"}),
+        (
+            SIMULATOR,
+            COPIES | {"order_nights", "known_orders", "earlier_lines", "order_codes", "orders_again", "order_versions"},
+        ),
+        (RETAIL, COPIES | {"order_nights", "known_orders", "earlier_lines", "known_lines", "line_reversals"}),
     ],
 )
 def test_facts_of_lines_when_a_shipped_source_is_cleaned_then_its_rules_read_each(
@@ -103,10 +106,10 @@ def insert_line(connection: duckdb.DuckDBPyConnection, suffix: str, number: int,
     [
         ("copy > 1", COPIES, [7]),
         ("Repetition > 1", COPIES, [4]),
-        ("order_known", {"known_orders"}, [1, 2]),
-        ("times_known = 1", {"known_orders", "earlier_lines", "known_lines"}, [1]),
+        ("order_known", {"order_nights", "known_orders"}, [1, 2]),
+        ("times_known = 1", {"order_nights", "known_orders", "earlier_lines", "known_lines"}, [1]),
         ("minutes_to_reversal = 30", {"line_reversals"}, [5, 6]),
-        ("amount < 0 AND NOT order_known", {"known_orders"}, [6]),
+        ("amount < 0 AND NOT order_known", {"order_nights", "known_orders"}, [6]),
     ],
 )
 def test_rule_when_it_names_a_column_then_it_gets_it_and_no_other_fact_is_made(
