@@ -11,7 +11,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ATHENA = ("-c", "from athena_cli.main import main; main()")
+ATHENA = ("-m", "athena_cli")
 """Arguments of Python that are the command `athena`."""
 
 
