@@ -16,6 +16,7 @@ import duckdb
 from athena_assets.sql import has_table
 from checks.bulk_figures import figures_between, last_figures
 from checks.contract import Band, Contract
+from checks.overrides import EVERY_CHECK
 from checks.rules import Past, Rule
 from checks.verdicts import has_figure_hashes
 
@@ -114,20 +115,14 @@ def _recorded(
     if not has_table(connection, HISTORY):
         return []
     figure_hash = "figure_hash" if has_figure_hashes(connection) else "CAST(NULL AS VARCHAR)"
-    return connection.execute(
+    found = connection.execute(
         "WITH today AS (SELECT unnest($rules) AS rule, unnest($hashes) AS hash), latest AS ("
         f" SELECT rule, partition, check_name, severity, figure, rows, status FROM {HISTORY} JOIN today USING (rule)"
         " WHERE asset = $asset AND partition < $before AND partition >= $oldest"
         f" AND ({figure_hash} = hash OR ({figure_hash} IS NULL AND contract_version = $version))"
         " QUALIFY row_number() OVER (PARTITION BY rule, partition ORDER BY evaluation DESC) = 1)"
-        " SELECT rule, partition, figure, rows, status = 'failed' FROM latest WHERE figure IS NOT NULL"
-        " AND (status <> 'failed'"
-        # What was published has become part of what is normal: else a new level of prices would fail for ever.
-        " OR severity = 'WARN'"
-        " OR EXISTS (SELECT 1 FROM gate.override AS one JOIN gate.override_use AS used ON used.override = one.id"
-        " WHERE one.asset = $asset"
-        " AND latest.partition BETWEEN one.first_partition AND one.last_partition"
-        " AND one.check_name IN ('*', latest.check_name)))",
+        " SELECT rule, partition, figure, rows, status = 'failed', severity, check_name FROM latest"
+        " WHERE figure IS NOT NULL",
         {
             "asset": contract.address,
             "rules": [rule.id for rule in rules],
@@ -136,4 +131,23 @@ def _recorded(
             "before": night.isoformat(),
             "oldest": (night - OLDEST).isoformat(),
         },
+    ).fetchall()
+    refused = any(failed and severity != "WARN" for *_, failed, severity, _ in found)
+    let_through = _let_through(connection, contract.address) if refused else []
+    return [
+        (rule, partition, figure, rows, failed)
+        for rule, partition, figure, rows, failed, severity, check in found
+        if not failed
+        # What was published has become part of what is normal: else a new level of prices would fail for ever.
+        or severity == "WARN"
+        or any(first <= partition <= last and scope in (EVERY_CHECK, check) for first, last, scope in let_through)
+    ]
+
+
+def _let_through(connection: duckdb.DuckDBPyConnection, asset: str) -> list[tuple[str, str, str]]:
+    """First and last partition and check of every override of an asset that something was computed on."""
+    return connection.execute(
+        "SELECT DISTINCT one.first_partition, one.last_partition, one.check_name"
+        " FROM gate.override AS one JOIN gate.override_use AS used ON used.override = one.id WHERE one.asset = $asset",
+        {"asset": asset},
     ).fetchall()

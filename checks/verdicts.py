@@ -178,18 +178,33 @@ def stamp(
     Returns the number of this materialisation. Raises `UpstreamChanged` where what the step was let through to read
     is no longer what was judged: the warehouse is free between the gate's look and this transaction.
     """
+    (number,) = stamp_all(connection, [contract], partition, run_id, sources=sources)
+    return number
+
+
+def stamp_all(
+    connection: duckdb.DuckDBPyConnection,
+    contracts: Iterable[Contract],
+    partition: str | None,
+    run_id: str,
+    *,
+    sources: str | None = None,
+) -> list[int]:
+    """`stamp` for every table of a step that writes one partition of several in one transaction, in their order."""
     ensure_gate(connection)
     _refuse_changed(connection)
-    of = {"asset": contract.address, "partition": partition or UNPARTITIONED}
-    number = last_write(connection) + 1
+    assets = [contract.address for contract in contracts]
+    last = last_write(connection)
+    numbers = list(range(last + 1, last + 1 + len(assets)))
+    of = {"assets": assets, "partition": partition or UNPARTITIONED}
     # INSERT OR REPLACE joins what is there with what is new, and takes three times as long as both statements.
     for table in ("gate.verdict", "gate.materialisation"):
-        connection.execute(f"DELETE FROM {table} WHERE asset = $asset AND partition = $partition", of)
+        connection.execute(f"DELETE FROM {table} WHERE list_contains($assets, asset) AND partition = $partition", of)
     connection.execute(
-        "INSERT INTO gate.materialisation VALUES ($asset, $partition, $id, $run, $sources)",
-        {**of, "id": number, "run": run_id, "sources": sources},
+        "INSERT INTO gate.materialisation SELECT unnest($assets), $partition, unnest($numbers), $run, $sources",
+        {**of, "numbers": numbers, "run": run_id, "sources": sources},
     )
-    return number
+    return numbers
 
 
 def last_write(connection: duckdb.DuckDBPyConnection) -> int:

@@ -13,7 +13,7 @@ from athena_assets.atomic import replace_text
 from checks.contract import Contract
 from checks.contract_files import load_contract
 from checks.needs import order_only
-from checks.verdicts import stamp
+from checks.verdicts import stamp_all
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
 from cost.money import one_currency, rounded
 from cost.period import Month
@@ -89,9 +89,9 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
             "tco": "month = $month",
         }
         with warehouse.write() as connection:
+            stamp_all(connection, contracts.values(), None, context.run.run_id)
             for name, contract in contracts.items():
                 ensure_table(connection, contract)
-                stamp(connection, contract, None, context.run.run_id)
                 connection.execute(f"DELETE FROM {contract.address} WHERE {of_month[name]}", {"month": start})
                 insert_rows(connection, contract, rows[name])
         figures = {

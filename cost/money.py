@@ -9,6 +9,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
+from math import lcm
 from typing import TypeVar
 
 from athena_assets.errors import AthenaError
@@ -118,7 +119,7 @@ def split(amount: Decimal, weights: Mapping[str, Decimal | int]) -> dict[str, De
     Largest remainder in quanta, ties by key. A credit is split exactly as the charge that it takes back, so
     that both cancel for every receiver. Raises `NothingToSplitBy`.
     """
-    shares = {key: Fraction(weights[key]) for key in sorted(weights)}
+    shares = _whole({key: weights[key] for key in sorted(weights)})
     whole = sum(shares.values())
     if whole <= 0 or any(share < 0 for share in shares.values()):
         raise NothingToSplitBy(
@@ -128,7 +129,7 @@ def split(amount: Decimal, weights: Mapping[str, Decimal | int]) -> dict[str, De
         )
     quanta = to_quanta(amount)
     sign = -1 if quanta < 0 else 1
-    parts = _largest_remainder({key: abs(quanta) * share / whole for key, share in shares.items()}, abs(quanta))
+    parts = _largest_remainder({key: abs(quanta) * share for key, share in shares.items()}, whole, abs(quanta))
     return {key: from_quanta(sign * part) for key, part in parts.items()}
 
 
@@ -140,9 +141,9 @@ def shown(amounts: Mapping[Key, Decimal], currency: str) -> dict[Key, Decimal]:
     """
     digits = minor_digits(currency)
     subunit = 10 ** (DECIMALS - digits)
-    exact = {key: Fraction(to_quanta(amounts[key]), subunit) for key in sorted(amounts, key=_order)}
+    quanta = {key: to_quanta(amounts[key]) for key in sorted(amounts, key=_order)}
     target = int(rounded(total(amounts.values()), currency).scaleb(digits))
-    parts = _largest_remainder(exact, target)
+    parts = _largest_remainder(quanta, subunit, target)
     return {key: Decimal(parts[key]).scaleb(-digits) for key in amounts}
 
 
@@ -164,12 +165,19 @@ def minor_digits(currency: str) -> int:
     return MINOR_DIGITS[currency]
 
 
-def _largest_remainder(exact: Mapping[Key, Fraction], target: int) -> dict[Key, int]:
-    """Integers next to `exact` that add up to `target`; keys must come in the order that settles ties."""
-    floors = {key: value.__floor__() for key, value in exact.items()}
+def _whole(weights: Mapping[str, Decimal | int]) -> dict[str, int]:
+    """Integers in the proportion of the weights."""
+    exact = {key: Fraction(weight) for key, weight in weights.items()}
+    common = lcm(*(weight.denominator for weight in exact.values()))
+    return {key: weight.numerator * (common // weight.denominator) for key, weight in exact.items()}
+
+
+def _largest_remainder(numerators: Mapping[Key, int], denominator: int, target: int) -> dict[Key, int]:
+    """Integers next to the fractions that add up to `target`; keys must come in the order that settles ties."""
+    floors = {key: numerator // denominator for key, numerator in numerators.items()}
     left = target - sum(floors.values())
-    # Python's sort is stable, so equal remainders stay in key order.
-    by_remainder = sorted(exact, key=lambda key: floors[key] - exact[key])
+    # Python's sort is stable in reverse, too, so equal remainders stay in key order.
+    by_remainder = sorted(numerators, key=lambda key: numerators[key] % denominator, reverse=True)
     for key in by_remainder[:left]:
         floors[key] += 1
     return floors

@@ -7,6 +7,7 @@ worked on is another matter (a backfill of October run in November costs Novembe
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
 from athena_assets.errors import InvalidArgument
 from athena_assets.nights import FIRST_DAY, LAST_DAY, day_of
@@ -24,12 +25,12 @@ class Month:
         """`YYYY-MM`."""
         return f"{self.year:04d}-{self.number:02d}"
 
-    @property
+    @cached_property
     def start(self) -> datetime:
         """First moment of the month, UTC."""
         return datetime(self.year, self.number, 1, tzinfo=UTC)
 
-    @property
+    @cached_property
     def end(self) -> datetime:
         """First moment after the month, UTC."""
         return self.start + timedelta(days=monthrange(self.year, self.number)[1])

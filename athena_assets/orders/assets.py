@@ -17,7 +17,7 @@ from athena_assets.retailer import Retailer
 from athena_assets.sources.deliveries import Delivery, snapshot_of
 from athena_assets.sources.landing import Landing
 from checks.contract import Contract
-from checks.verdicts import stamp, standing_writes
+from checks.verdicts import stamp_all, standing_writes
 from resources.settings import Settings
 from resources.steps import step
 from resources.tables import ensure_table, materialisation, table_spec
@@ -115,8 +115,8 @@ def _clean(
     rows: dict[str, int] = {}
     with warehouse.write() as connection:
         ensure_clean_tables(connection, retailer)
-        for contract in contracts.values():
-            stamp(connection, contract, scope.night.isoformat() if scope.night else None, context.run.run_id)
+        night = scope.night.isoformat() if scope.night else None
+        stamp_all(connection, contracts.values(), night, context.run.run_id)
         made = _facts_at_hand(connection, scope, statements)
         for statement in statements:
             make_facts(connection, statement, made)

@@ -14,7 +14,7 @@ import pytest
 
 from checks.gate import Gate, NoVerdicts, Ungated, UpstreamUnverified
 from checks.needs import GatePlan
-from checks.verdicts import Reading, UpstreamChanged, reading, stamp
+from checks.verdicts import Reading, UpstreamChanged, last_write, reading, stamp, stamp_all, standing
 from resources.settings import Settings
 from resources.warehouse import Warehouse
 
@@ -150,6 +150,21 @@ def test_write_when_what_was_read_has_been_written_again_since_the_look_then_it_
     again = pytest.raises(UpstreamChanged, match=r"shop\.raw 2026-01-05 was written again while it was being read")
     with reading(read), Warehouse.of(Settings(home=shop.home)).write() as connection, again:
         stamp(connection, shop.contract("clean"), DAY, "r")
+
+
+def test_stamps_when_a_step_writes_several_tables_then_each_has_its_number_and_no_verdict_of_theirs_stands(
+    shop: Shop,
+) -> None:
+    assert shop.run("raw", "clean", day=DAY).success
+    assert shop.run("raw", day=NEXT).success
+    contracts = [shop.contract("clean"), shop.contract("raw")]
+    with Warehouse.of(Settings(home=shop.home)).write() as connection:
+        before = last_write(connection)
+        assert stamp_all(connection, contracts, DAY, "again") == [before + 1, before + 2]
+        assert standing(connection, "shop.clean", DAY) == before + 1
+        assert standing(connection, "shop.raw", DAY) == before + 2
+    assert shop.rows("SELECT DISTINCT asset, partition FROM gate.verdict") == [("shop.raw", NEXT)]
+    assert shop.rows("SELECT count(*) FROM gate.materialisation") == [(3,)]
 
 
 def test_gate_when_several_checks_are_missing_or_failed_then_what_failed_is_named_first(shop: Shop) -> None:
