@@ -80,9 +80,12 @@ def _values(
         return of_one_night(expression) if is_night else expression
 
     def scanned(expressions: Sequence[str]) -> list[object]:
-        sql = aggregate_sql(contract.address, expressions, where)
-        (found,) = connection.execute(sql, parameters_used(sql, parameters)).fetchall()
-        return list(found)
+        # Two rules may hold one figure against different limits, and the optimiser does not see that it is one.
+        different = list(dict.fromkeys(expressions))
+        sql = aggregate_sql(contract.address, different, where)
+        ((rows, *found),) = connection.execute(sql, parameters_used(sql, parameters)).fetchall()
+        values = dict(zip(different, found, strict=True))
+        return [rows, *(values[expression] for expression in expressions)]
 
     rows, *values = scanned([proofs.get(rule.id) or counting(rule) for rule in rules])
     # A column without values proves nothing, and is counted.

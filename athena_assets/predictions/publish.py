@@ -5,7 +5,7 @@ never takes `latest.parquet` back in time.
 """
 
 import shutil
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -76,14 +76,22 @@ def night_of(path: Path) -> date | None:
 
     A damaged `latest.parquet` is replaced by the next publication; it must not stop it.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not path.exists():
         return None
     try:
-        with duckdb.connect() as connection:
-            ((as_of,),) = connection.execute(f"SELECT max(as_of) FROM read_parquet('{_quoted(path)}')").fetchall()
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException):
+        footer = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
         return None
-    return (as_of - timedelta(days=1)).date() if isinstance(as_of, datetime) else None
+    if "as_of" not in footer.schema.names:
+        return None
+    column = footer.schema.names.index("as_of")
+    # To start an instance of DuckDB for it takes 10 ms; the footer says it in a fifth of one.
+    groups = [footer.row_group(number).column(column).statistics for number in range(footer.num_row_groups)]
+    latest = [group.max for group in groups if group is not None and group.has_min_max]
+    return (max(latest) - timedelta(days=1)).date() if latest else None
 
 
 def _quoted(path: Path) -> str:

@@ -120,6 +120,22 @@ def test_check_table_when_a_rule_cannot_count_then_it_fails() -> None:
     assert faults(result) == {"sum_of_nothing"}
 
 
+def test_check_table_when_two_rules_hold_one_figure_against_different_limits_then_each_judges_by_its_own() -> None:
+    dear = SqlRule("dear", "Dear.", "count(*) FILTER (WHERE price > 6)", "accuracy")
+    rules = (dear, replace(dear, id="very_many_dear", limit=Decimal(2)))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA shop")
+        connection.execute("CREATE TABLE shop.buyer AS SELECT 'x' AS id")
+        connection.execute(CONTRACT.ddl())
+        connection.executemany("INSERT INTO shop.sale VALUES (?, ?, ?, ?, ?, ?)", GOOD)
+        result = check_table(connection, replace(CONTRACT, rules=rules))
+    assert {item.rule.id: item.figure for item in result.results if "dear" in item.rule.id} == {
+        "dear": 2.0,
+        "very_many_dear": 2.0,
+    }
+    assert faults(result) == {"dear"}
+
+
 def test_check_table_when_another_partition_is_bad_then_this_one_passes() -> None:
     rows = [*GOOD, ("2026-01-02", "9", -1, "a", "x", 0.5)]
     assert faults(evaluate(rows, partition="2026-01-01")) == set()

@@ -15,7 +15,7 @@ from athena_assets.pins import (
     read_pins,
     was_published,
 )
-from athena_assets.predictions.publish import LATEST, night_of, publish_night
+from athena_assets.predictions.publish import LATEST, LAYOUT, night_of, publish_night
 
 FIRST, SECOND = Night(date(2026, 1, 1)), Night(date(2026, 1, 2))
 
@@ -50,6 +50,23 @@ def test_publish_night_when_an_older_night_is_rerun_then_latest_stays(
     publish_night(connection, "scores", FIRST, tmp_path)
     assert night_of(tmp_path / LATEST) == SECOND.day
     assert night_of(tmp_path / "night=2026-01-01" / "part-0.parquet") == FIRST.day
+
+
+@pytest.mark.parametrize("rows", ["WHERE false", ", range(4)"], ids=["no row", "four row groups"])
+def test_night_when_asked_of_a_file_then_it_is_that_of_its_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, rows: str
+) -> None:
+    file = tmp_path / LATEST
+    connection.execute(f"COPY (SELECT scores.* EXCLUDE (night) FROM scores {rows}) TO '{file}' ({LAYOUT})")
+    nights = connection.execute(f"SELECT max(as_of) - INTERVAL 1 DAY FROM read_parquet('{file}')").fetchall()
+    assert [night_of(file)] == [night and night.date() for (night,) in nights]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 no footer PAR1"], ids=["empty", "no footer"])
+def test_night_when_the_file_cannot_be_read_then_it_is_none(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / LATEST).write_bytes(damage)
+    assert night_of(tmp_path / LATEST) is None
+    assert night_of(tmp_path / "gone.parquet") is None
 
 
 def test_publish_night_when_it_fails_then_the_old_file_stands_and_nothing_is_left_over(
