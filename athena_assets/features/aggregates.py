@@ -4,6 +4,7 @@ Only the shapes that the features use are known; what has another shape is simpl
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,8 @@ _FILTER = re.compile(r"\) ?FILTER ?\( ?WHERE (?P<condition>.*)\)\Z", re.DOTALL |
 _BETWEEN = re.compile(rf"\b{DAYS_AGO} BETWEEN (\d+) AND (\d+)\b", re.IGNORECASE)
 _COMPARED = re.compile(rf"\b{DAYS_AGO} ?(<=|>=|<|>|=) ?(\d+)\b")
 
+_TYPES = frozenset({"CAST", "AS", "DECIMAL", "DOUBLE", "BIGINT", "HUGEINT"})
+_MAY_BE_NULL = re.compile(r"[^\w\s+*(),.-]")
 _NO_CONJUNCTION = re.compile(rf"\b(OR|CASE)\b|\bNOT ?(\(|{DAYS_AGO})", re.IGNORECASE)
 """What makes a filter more than conditions that must all hold."""
 
@@ -93,15 +96,23 @@ class AggregateCall:
             )
         return None if AGES & identifiers(_COMPARED.sub("", text)) else tuple(found)
 
+    def among(self, condition: str) -> str:
+        """The text of the call over those rows only of which a condition holds."""
+        conditions = condition if self.condition is None else f"({self.condition}) AND {condition}"
+        return f"{self.function}({', '.join(self.arguments)}) FILTER (WHERE {conditions})"
+
     @property
     def adds_up(self) -> bool:
         """Whether what goes can be taken away from it."""
         return self.function in ADDED_UP
 
-    @property
-    def counting(self) -> str:
-        """The call that counts the values behind a sum."""
-        return re.sub(r"\Asum ?\(", "count(", self.text, flags=re.IGNORECASE)
+    def counting(self, never_null: Collection[str] = ()) -> str:
+        """The call that counts the values behind a sum; all rows where it adds up columns that are never null."""
+        (value,) = self.arguments
+        # Sums and products of values are values; of what else there may be in SQL, not all is.
+        is_value = identifiers(value) - _TYPES <= set(never_null) and not _MAY_BE_NULL.search(value)
+        counted = "*" if is_value else value
+        return f"count({counted})" + ("" if self.condition is None else f" FILTER (WHERE {self.condition})")
 
     @property
     def is_age(self) -> bool:

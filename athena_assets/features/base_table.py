@@ -30,6 +30,8 @@ class BaseTable(BaseModel):
     """Column of the source whose distance from as_of is the age of a row; null where rows have no age."""
     grain: str
     columns: dict[str, str]
+    never_null: frozenset[str] = frozenset()
+    """Columns that have a value in every row: the contract of the source requires it."""
     sql: str
 
     def text(self, *, corrected: bool, among: str | None = None) -> str:

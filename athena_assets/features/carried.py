@@ -4,25 +4,32 @@ Ages are kept as of one fixed day, so that a customer to whom nothing happened i
 
 * those with a row that became known, or whose age crossed the edge of a window, lose from their counts and sums what
   such rows were worth and gain what they are worth now; extremes are merged with what came;
-* those from whom a row was taken that an extreme may have stood on, because it left a window, have their extremes of
-  such windows computed again;
 * those of an order that was corrected since have everything computed again.
 
-Everything is exact, so the result is that of a full scan, to the bit. The method is the counting algorithm of A. Gupta,
-I. S. Mumick and V. S. Subrahmanian, "Maintaining views incrementally", SIGMOD 1993, with recomputation where an
-aggregate has no inverse.
+An extreme has no inverse: it cannot give back a row that leaves its window. So its window is divided by a fixed day.
+From the rows since that day nothing leaves, and they are what is stored; the few before it are read every night and
+merged with them. Every four weeks the window reaches the day, and the next one takes its place.
+
+Everything is exact, so the result is that of a full scan, to the bit. Counts and sums follow the counting algorithm of
+A. Gupta, I. S. Mumick and V. S. Subrahmanian, "Maintaining views incrementally", SIGMOD 1993; the division of a window
+is that of the queue of two stacks, K. Tangwongsan, M. Hirzel and S. Schneider, "Low-latency sliding-window aggregation
+in worst-case constant time", DEBS 2017.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 
 from athena_assets.features.aggregates import DAYS_AGO, EXTREMES, AggregateCall
 from athena_assets.features.base_table import BaseTable
 
 _EARLIER = {"$as_of": "$earlier_as_of", "$cutoff": "$earlier_cutoff"}
-_SINCE_THE_FIXED_DAY = "(CAST($as_of AS DATE) - DATE '2000-01-01')"
+_FIXED_DAY = date(2000, 1, 1)
+_SINCE_THE_FIXED_DAY = f"(CAST($as_of AS DATE) - DATE '{_FIXED_DAY}')"
+DIVIDED_EVERY_DAYS = 28
+"""What divides the window of an extreme is its first day that is a multiple of so many from the fixed day."""
 
 
 @dataclass(frozen=True)
@@ -42,39 +49,30 @@ class CarriedColumn:
         """What is stored."""
         if self.call.function == "sum":
             return f"coalesce({self.call.text}, 0)"
-        return self._shifted(self.call.text, "-") if self.call.is_age else self.call.text
+        text = self.call.among(f"{DAYS_AGO} <= {self.young}") if self.is_divided else self.call.text
+        return self._shifted(text, "-") if self.call.is_age else text
 
     @property
     def value(self) -> str:
-        """The aggregate at $as_of, from what is stored."""
+        """The aggregate at $as_of, from what is stored and, where its window is divided, from `old`."""
         if self.call.function == "sum":
-            return f"CASE WHEN {self.beside} > 0 THEN {self.name} END"
-        return self._shifted(self.name, "+") if self.call.is_age else self.name
+            return f"CASE WHEN stored.{self.beside} > 0 THEN stored.{self.name} END"
+        stored = f"stored.{self.name}"
+        stored = self._shifted(stored, "+") if self.call.is_age else stored
+        return EXTREMES[self.call.function].format(a=stored, b=f"old.{self.name}") if self.is_divided else stored
+
+    @property
+    def old(self) -> str:
+        """The aggregate of the rows before the day that divides its window."""
+        return self.call.among(f"{DAYS_AGO} > {self.young}")
 
     @property
     def moved(self) -> str:
         """What is stored for the later night.
 
-        Over `earlier` (the stored row), `went` and `came` (the touched rows as they were and as they are), `fresh`
-        (those of them that could not be seen before), `bereft` (a customer from whom an extreme may have been taken)
-        and `searched` (what is left to such a customer).
+        Over `earlier` (the stored row), `went` and `came` (the touched rows as they were and as they are) and `fresh`
+        (those of them that could not be seen before).
         """
-        if not self.can_be_lost:
-            return self._merged
-        return f"CASE WHEN bereft.customer_id IS NULL THEN {self._merged} ELSE searched.{self.name} END"
-
-    @property
-    def can_be_lost(self) -> bool:
-        """Whether it is an extreme of rows that leave a window."""
-        return not self.call.adds_up and self.oldest is not None
-
-    @property
-    def oldest(self) -> int | None:
-        """The greatest age of a row that counts; None where any age does."""
-        return min((window.oldest for window in self.call.windows or () if window.oldest is not None), default=None)
-
-    @property
-    def _merged(self) -> str:
         stored = f"earlier.{self.name}"
         if self.call.adds_up:
             return f"coalesce({stored}, 0) + coalesce(came.{self.name}, 0) - coalesce(went.{self.name}, 0)"
@@ -87,6 +85,28 @@ class CarriedColumn:
             both = f"list_sort(list_concat({stored}, fresh.{self.name}), '{order}')"
             return f"CASE WHEN fresh.{self.name} IS NULL THEN {stored} ELSE {both}[1:{self.call.arguments[1]}] END"
         return EXTREMES[self.call.function].format(a=stored, b=f"came.{self.name}")
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether it is an extreme of rows that leave a window."""
+        return not self.call.adds_up and self.oldest is not None
+
+    @property
+    def oldest(self) -> int | None:
+        """The greatest age of a row that counts; None where any age does."""
+        return min((window.oldest for window in self.call.windows or () if window.oldest is not None), default=None)
+
+    @property
+    def young(self) -> str:
+        """The greatest age of a row since the day that divides the window."""
+        to_the_edge = f"({self.oldest} - {_SINCE_THE_FIXED_DAY})"
+        every = DIVIDED_EVERY_DAYS
+        return f"({self.oldest} - ({to_the_edge} % {every} + {every}) % {every})"
+
+    def is_divided_alike(self, as_of: date, other: date) -> bool:
+        """Whether the same day divides its window at two of them."""
+        oldest = self.oldest or 0
+        return len({(oldest - (day - _FIXED_DAY).days) // DIVIDED_EVERY_DAYS for day in (as_of, other)}) == 1
 
     def _shifted(self, text: str, sign: str) -> str:
         if self.call.is_top:
@@ -132,17 +152,30 @@ class CarriedTable:
         """The stored columns: each call, and what it needs beside it."""
         stored = {call.text: CarriedColumn(alias, call) for alias, call in self.calls.items()}
         for alias, call in self.calls.items():
-            needed = call.counting if call.function == "sum" else call.dating if call.is_latest else None
+            needed = self._needed_beside(call)
             if needed is not None:
                 beside = stored.setdefault(needed, CarriedColumn(f"{alias}_beside", AggregateCall(needed)))
                 stored[call.text] = CarriedColumn(alias, call, beside.name)
         return tuple(stored.values())
 
+    def _needed_beside(self, call: AggregateCall) -> str | None:
+        if call.function == "sum":
+            return call.counting(self.base.never_null)
+        return call.dating if call.is_latest else None
+
+    @cached_property
+    def divided(self) -> tuple[CarriedColumn, ...]:
+        """The columns of which only the younger part is stored."""
+        return tuple(column for column in self.columns if column.is_divided)
+
     def values(self) -> str:
-        """A SELECT of `customer_id` and the compiler's aliases from what is stored; parameter $as_of."""
+        """A SELECT of `customer_id` and the compiler's aliases from what is stored; parameters $as_of, $cutoff."""
         by_name = {column.name: column for column in self.columns}
         selected = ", ".join(f"{by_name[alias].value} AS {alias}" for alias in self.calls)
-        return f"SELECT customer_id, {selected} FROM {self.address}"
+        text = f"SELECT stored.customer_id, {selected} FROM {self.address} AS stored"
+        if not self.divided:
+            return text
+        return f"{text}\nLEFT JOIN (\n{self._old()}\n) AS old ON old.customer_id = stored.customer_id"
 
     def from_all_rows(self) -> str:
         """The rows to store, from a scan of the whole table; parameters $as_of, $cutoff."""
@@ -159,19 +192,13 @@ class CarriedTable:
         for name, earlier in _EARLIER.items():
             then = then.replace(name, earlier)
         columns = ",\n    ".join(f"{column.moved} AS {column.name}" for column in self.columns)
-        tops = tuple(column for column in self.columns if column.call.is_top)
+        tops = {column.name: column.text for column in self.columns if column.call.is_top}
         return f"""WITH touched AS (
 {self._touched(days)}
 ),
 {self._corrected_customers()}
 as_it_was AS (
 {then}
-),
-bereft AS (
-{self._bereft(days)}
-),
-searched AS (
-{self._searched()}
 ),
 went AS (
 {self._grouped("SELECT * FROM as_it_was")}
@@ -191,9 +218,22 @@ LEFT JOIN {self.address} AS earlier ON earlier.customer_id = theirs.customer_id
 LEFT JOIN came ON came.customer_id = theirs.customer_id
 LEFT JOIN went ON went.customer_id = theirs.customer_id
 LEFT JOIN fresh ON fresh.customer_id = theirs.customer_id
-LEFT JOIN bereft ON bereft.customer_id = theirs.customer_id
-LEFT JOIN searched ON searched.customer_id = theirs.customer_id
 {self._computed_again()}"""
+
+    def is_divided_alike(self, as_of: datetime, other: datetime) -> bool:
+        """Whether the same days divide the windows at two of them."""
+        return all(column.is_divided_alike(as_of.date(), other.date()) for column in self.divided)
+
+    def divided_anew(self) -> str:
+        """All rows to store, with what is divided computed again; parameters $as_of, $cutoff."""
+        replaced = ", ".join(f"young.{column.name} AS {column.name}" for column in self.divided)
+        oldest = max(column.oldest or 0 for column in self.divided)
+        rows = self._rows(f"(SELECT * FROM {self.base.source} WHERE NOT {self._is_older(str(oldest))})")
+        young = self._grouped(rows, {column.name: column.text for column in self.divided})
+        return f"""SELECT stored.* REPLACE ({replaced}) FROM {self.address} AS stored
+LEFT JOIN (
+{young}
+) AS young ON young.customer_id = stored.customer_id"""
 
     def _rows(self, among: str | None = None) -> str:
         """The rows of the base table, or those of them among other rows of its source."""
@@ -230,9 +270,9 @@ LEFT JOIN searched ON searched.customer_id = theirs.customer_id
 
     def _crossed(self, days: int) -> list[tuple[int, int]]:
         """The youngest and oldest age, inclusive and today, of rows that crossed an edge; apart from each other."""
-        windows = {window for call in self.calls.values() for window in call.windows or ()}
-        entered = {(w.youngest, w.youngest + days - 1) for w in windows if w.youngest is not None}
-        left = {(w.oldest + 1, w.oldest + days) for w in windows if w.oldest is not None}
+        windows = [(window, call) for call in self.calls.values() for window in call.windows or ()]
+        entered = {(w.youngest, w.youngest + days - 1) for w, _ in windows if w.youngest is not None}
+        left = {(w.oldest + 1, w.oldest + days) for w, call in windows if w.oldest is not None and call.adds_up}
         apart: list[tuple[int, int]] = []
         for youngest, oldest in sorted(entered | left):
             if apart and youngest <= apart[-1][1]:
@@ -241,22 +281,18 @@ LEFT JOIN searched ON searched.customer_id = theirs.customer_id
                 apart.append((youngest, oldest))
         return apart
 
-    def _bereft(self, days: int) -> str:
-        """The customers of whom a row left a window that an extreme is taken over."""
-        lost = " OR ".join(
-            f"({column.call.condition} AND {DAYS_AGO} > {column.oldest - days})"
-            for column in self.columns
-            if column.can_be_lost and column.oldest is not None
+    def _old(self) -> str:
+        """The aggregates of the rows that still count and are older than the day that divides their window."""
+        ages = {column.oldest: column.young for column in self.divided}
+        # A row of two windows may come twice, which no extreme minds.
+        rows = "\nUNION ALL\n".join(
+            f"SELECT * FROM {self.base.source} WHERE {self._is_older(young)} AND NOT {self._is_older(str(oldest))}"
+            for oldest, young in ages.items()
         )
-        return f"SELECT DISTINCT customer_id FROM as_it_was WHERE {lost or 'false'}"
+        return self._grouped(self._rows(f"({rows})"), {column.name: column.old for column in self.divided})
 
-    def _searched(self) -> str:
-        """Their extremes, from all rows of theirs that count."""
-        columns = tuple(column for column in self.columns if column.can_be_lost)
-        oldest = max((column.oldest or 0 for column in columns), default=0)
-        young = f"{self.base.event_time} >= $as_of - INTERVAL {oldest} DAY"
-        theirs = f"{young} AND customer_id IN (SELECT customer_id FROM bereft)"
-        return self._grouped(self._rows(f"(SELECT * FROM {self.base.source} WHERE {theirs})"), columns)
+    def _is_older(self, age: str) -> str:
+        return f"{self.base.event_time} < CAST($as_of AS TIMESTAMP) - to_days(CAST({age} AS INTEGER))"
 
     def _corrected_customers(self) -> str:
         """The customers of any version of a row of which a correction became known."""
@@ -280,7 +316,8 @@ FROM corrected LEFT JOIN (
 ) AS again ON again.customer_id = corrected.customer_id
 """
 
-    def _grouped(self, rows: str, columns: tuple[CarriedColumn, ...] | None = None) -> str:
-        chosen = self.columns if columns is None else columns
-        listed = "".join(f",\n    {column.text} AS {column.name}" for column in chosen)
+    def _grouped(self, rows: str, aggregates: Mapping[str, str] | None = None) -> str:
+        """The rows' aggregates per customer, by name; default what is stored."""
+        chosen = {column.name: column.text for column in self.columns} if aggregates is None else aggregates
+        listed = "".join(f",\n    {text} AS {name}" for name, text in chosen.items())
         return f"SELECT\n    customer_id{listed}\nFROM (\n{rows}\n)\nGROUP BY customer_id"

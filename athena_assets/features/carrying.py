@@ -85,3 +85,19 @@ def _move(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, earlier:
     connection.execute(f"DELETE FROM {table.address} WHERE customer_id IN (SELECT customer_id FROM {changed})")
     connection.execute(f"INSERT INTO {table.address} BY NAME SELECT * EXCLUDE stays FROM {changed} WHERE stays")
     connection.execute(f"DROP TABLE {changed}")
+    if not table.is_divided_alike(earlier.as_of, night.as_of):
+        text = table.divided_anew()
+        connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {text}", parameters_used(text, _times(night)))
+    elif _is_worn(connection, table.address):
+        connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS FROM {table.address}")
+
+
+def _is_worn(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
+    """Whether rows that were taken out, and are passed over by every scan, outnumber those that are left."""
+    schema, name = address.split(".")
+    ((stored,),) = connection.execute(
+        "SELECT estimated_size FROM duckdb_tables() WHERE schema_name = $schema AND table_name = $name",
+        {"schema": schema, "name": name},
+    ).fetchall()
+    ((left,),) = connection.execute(f"SELECT count(*) FROM {address}").fetchall()
+    return bool(stored > 2 * left)

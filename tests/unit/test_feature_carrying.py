@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -13,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athena_assets.features.aggregates import AggregateCall
+from athena_assets.features.base_table import load_bases
+from athena_assets.features.carried import DIVIDED_EVERY_DAYS
 from athena_assets.features.carrying import LONGEST_STEP_DAYS, bring_up_to_date
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.features.feature_set import FeatureSet
 from athena_assets.nights import Night
 from athena_assets.sql import parameters_used
+from checks.contract_files import load_contract
 from checks.verdicts import Writes
 from tests.unit.feature_histories import MIDNIGHTS, PATIENT, retailers
 from tests.unit.feature_mutants import with_feature
@@ -138,6 +142,20 @@ def test_features_when_a_day_passes_then_what_comes_and_goes_is_counted(
     assert (row["orders_90d"], row["max_order_value_365d"], row["spend_365d"]) == value
 
 
+def test_features_when_weeks_pass_then_extremes_follow_what_leaves_their_window(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """Longer than the day that divides a window stays the same: another takes its place."""
+    orders = [bought(days, NIGHT.as_of - timedelta(days=days), amount=f"{days}.0000") for days in range(300, 380, 3)]
+    fill(warehouse, Retailer(orders=orders))
+    features = feature_set().select(["max_order_value_365d", "active_months_365d"])
+    nights = tuple(NIGHT.plus(days) for days in range(DIVIDED_EVERY_DAYS + 3))
+    table = features.carried["orders"]
+    assert sum(not table.is_divided_alike(a.as_of, b.as_of) for a, b in pairwise(nights)) == 1
+    carried_from = night_by_night(warehouse, features, nights, NOTHING_WRITTEN)
+    assert [found["orders"] for found in carried_from] == [None, *nights[:-1]]
+
+
 def test_features_when_a_correction_known_before_midnight_moved_an_order_of_after_it_then_it_counts_once(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -232,6 +250,23 @@ def test_carrying_when_a_day_passes_then_only_customers_whom_something_happened_
     assert {customer for (customer,) in changed} == {"came", "left a window", "late"}
 
 
+def test_carrying_when_rows_are_replaced_night_after_night_then_the_gaps_are_closed(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """Nobody else closes them: DuckDB is told not to."""
+    orders = [
+        replace(bought(days * 100 + number, NIGHT.plus(days).as_of - timedelta(hours=1)), customer_id=f"C-{number}")
+        for days in range(8)
+        for number in range(50)
+    ]
+    fill(warehouse, Retailer(orders=orders))
+    features = feature_set().select(["recency_days", "orders_90d"])
+    night_by_night(warehouse, features, tuple(NIGHT.plus(days) for days in range(8)), NOTHING_WRITTEN)
+    size = "SELECT estimated_size FROM duckdb_tables() WHERE table_name = 'carried_orders'"
+    ((stored,),) = warehouse.execute(size).fetchall()
+    assert 50 <= stored <= 3 * 50
+
+
 def test_carrying_when_a_correction_takes_the_only_order_away_then_the_customer_is_gone(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -271,7 +306,35 @@ def test_aggregate_when_it_depends_on_more_than_its_text_then_it_is_not_carried(
 
 @pytest.mark.parametrize("call", ["sum(item_count)", "SUM(item_count)", "sum (item_count)"])
 def test_sum_when_written_in_any_way_then_the_values_behind_it_are_counted(call: str) -> None:
-    assert AggregateCall(call).counting == "count(item_count)"
+    assert AggregateCall(call).counting() == "count(item_count)"
+    assert AggregateCall(f"{call} FILTER (WHERE is_return)").counting() == "count(item_count) FILTER (WHERE is_return)"
+
+
+@pytest.mark.parametrize(
+    ("value", "counted"),
+    [
+        ("a", "*"),
+        ("CAST(a AS DECIMAL(38, 4)) * b - 1.5", "*"),
+        ("c", "c"),
+        ("a * c", "a * c"),
+        ("a / b", "a / b"),
+        ("a % b", "a % b"),
+        ("nullif(a, b)", "nullif(a, b)"),
+        ("CASE WHEN a > b THEN a END", "CASE WHEN a > b THEN a END"),
+    ],
+)
+def test_sum_when_its_columns_are_never_null_then_all_rows_are_counted_unless_the_value_may_be_null(
+    value: str, counted: str
+) -> None:
+    assert AggregateCall(f"sum({value})").counting({"a", "b"}) == f"count({counted})"
+
+
+def test_base_tables_when_a_column_is_never_null_then_the_contract_of_the_source_requires_it() -> None:
+    declared = {(base.source.replace(".all_", "."), name) for base in load_bases().values() for name in base.never_null}
+    assert declared
+    for address, name in declared:
+        (column,) = [each for each in load_contract(address).columns if each.name == name]
+        assert column.required, (address, name)
 
 
 def test_latest_value_when_it_is_a_condition_then_its_nulls_are_passed_over(

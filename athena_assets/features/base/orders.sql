@@ -21,6 +21,7 @@ columns:
     the order's instant and amount in one exact integer (microseconds * 2^61 + 2^60 + amount in ten-thousandths), so
     that its maximum is the latest order and, of several at one instant, the largest: no tie is left to chance; its
     lowest 61 bits tell the amount
+never_null: [total_order_amount, item_count]
 --- */
 SELECT
     customer_id,
