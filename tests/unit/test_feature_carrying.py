@@ -1,5 +1,6 @@
 """What a night carries on from an earlier one gives the features of a full scan, to the bit."""
 
+import random
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -152,6 +153,37 @@ def test_features_when_weeks_pass_then_extremes_follow_what_leaves_their_window(
     nights = tuple(NIGHT.plus(days) for days in range(DIVIDED_EVERY_DAYS + 3))
     table = features.carried["orders"]
     assert sum(not table.is_divided_alike(a.as_of, b.as_of) for a, b in pairwise(nights)) == 1
+    carried_from = night_by_night(warehouse, features, nights, NOTHING_WRITTEN)
+    assert [found["orders"] for found in carried_from] == [None, *nights[:-1]]
+
+
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        "max(total_order_amount) FILTER (WHERE is_purchase AND days_ago BETWEEN 30 AND 90)",
+        "min(total_order_amount) FILTER (WHERE days_ago > 5 AND days_ago < 40)",
+        "max(days_ago) FILTER (WHERE days_ago <= 20)",
+        "min(days_ago) FILTER (WHERE days_ago BETWEEN 10 AND 75 AND is_return)",
+        "bit_and(item_count) FILTER (WHERE days_ago <= 30)",
+        "max(total_order_amount) FILTER (WHERE days_ago <= 50) - min(days_ago) FILTER (WHERE days_ago <= 70)",
+    ],
+)
+def test_extreme_when_weeks_pass_then_it_is_that_of_a_full_scan(
+    warehouse: duckdb.DuckDBPyConnection, extreme: str
+) -> None:
+    amounts = random.Random(5)
+    orders = [
+        replace(
+            bought(hours, NIGHT.as_of + timedelta(days=45, hours=-hours), amount=f"{amounts.randrange(1000)}.0000"),
+            customer_id=f"C-{amounts.randrange(3)}",
+            item_count=amounts.randrange(1, 64),
+            is_return=amounts.random() < 0.2,
+        )
+        for hours in range(0, 150 * 24, 37)
+    ]
+    fill(warehouse, Retailer(orders=orders))
+    features = with_feature(feature_set().select(["max_order_value_365d"]), "max_order_value_365d", extreme)
+    nights = tuple(NIGHT.plus(days) for days in range(0, 45, 2))
     carried_from = night_by_night(warehouse, features, nights, NOTHING_WRITTEN)
     assert [found["orders"] for found in carried_from] == [None, *nights[:-1]]
 
