@@ -80,7 +80,7 @@ class Benchmarks:
             case "scale":
                 yield from scale.measure(customers, rounds)
             case "growth":
-                yield from growth.measure(customers)
+                yield from growth.measure(customers, self._options.shares)
             case "published":
                 yield published.measure(customers, rounds)
             case "simulation":
@@ -121,6 +121,13 @@ def _options() -> argparse.Namespace:
         type=_at_least(100),
         default=200_000,
         help="of the features, batch, published, simulation, scale and growth parts",
+    )
+    parser.add_argument(
+        "--shares",
+        type=float,
+        nargs="+",
+        default=growth.SHARES,
+        help="of the growth part: the retailers' customers as shares of --customers, ascending",
     )
     parser.add_argument("--retailer", type=_at_least(100), default=5_000, help="customers of the simulated retailer")
     parser.add_argument("--rounds", type=_at_least(1), default=3, help="how often each is measured")

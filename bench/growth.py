@@ -43,9 +43,9 @@ class Size:
         return next(night for night in self.nights if night.kind == kind)
 
 
-def measure(customers: int) -> Iterator[Table]:
-    """One night of each kind for retailers of an eighth to twice `customers`."""
-    sizes = [_nights_of(round(customers * share)) for share in SHARES]
+def measure(customers: int, shares: Sequence[float] = SHARES) -> Iterator[Table]:
+    """One night of each kind for retailers of these shares of `customers`; the exponent where there are several."""
+    sizes = [_nights_of(round(customers * share)) for share in shares]
     yield from (_table(kind, sizes) for kind in (CARRIED, FULL))
 
 
@@ -94,20 +94,21 @@ def _table(kind: str, sizes: Sequence[Size]) -> Table:
         )
         for size, night in zip(sizes, nights, strict=True)
     ]
-    wall, cpu, bare = (
-        exponent(customers, costs)
-        for costs in (
-            [night.process.wall for night in nights],
-            [night.process.cpu for night in nights],
-            [night.floor.cpu for night in nights],
+    notes = [f"{PURCHASES_PER_YEAR:g} purchases a year each."]
+    if len(sizes) > 1:
+        wall, cpu, bare = (
+            exponent(customers, costs)
+            for costs in (
+                [night.process.wall for night in nights],
+                [night.process.cpu for night in nights],
+                [night.floor.cpu for night in nights],
+            )
         )
-    )
+        notes.append(f"Growth exponent: wall {wall:.2f}, CPU {cpu:.2f}; of the bare script's CPU {bare:.2f}.")
+    sizes_told = f"{customers[0]:,}" if len(sizes) == 1 else f"{customers[0]:,} to {customers[-1]:,}"
     return Table(
-        f"A night from {customers[0]:,} to {customers[-1]:,} customers: {kind}",
+        f"A night of {sizes_told} customers: {kind}",
         ("customers", "active", "wall s", "CPU s", "peak MiB", "bare script, wall s", "CPU s"),
         tuple(rows),
-        (
-            f"{PURCHASES_PER_YEAR:g} purchases a year each. Growth exponent: wall {wall:.2f}, CPU {cpu:.2f}; of the"
-            f" bare script's CPU {bare:.2f}.",
-        ),
+        (" ".join(notes),),
     )
