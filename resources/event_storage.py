@@ -33,7 +33,7 @@ from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
-from dagster._core.storage.sql import check_alembic_revision, get_alembic_config, stamp_alembic_rev
+from dagster._core.storage.sql import get_alembic_config, stamp_alembic_rev
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._serdes import ConfigurableClassData
 from filelock import FileLock, Timeout
@@ -104,9 +104,9 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
         """Left to `_finish_schema`; the base class calls this for a missing file, not for a half-made one."""
 
     def _finish_schema(self) -> None:
-        alembic_config = get_alembic_config(consolidated_sqlite_event_log.__file__)
         with self._engine.connect() as conn:
-            if self.has_table("alembic_version") and check_alembic_revision(alembic_config, conn)[0]:
+            # Alembic would import every migration there is to say the same.
+            if self.has_table("alembic_version") and conn.execute(db.text("SELECT 1 FROM alembic_version")).first():
                 return
             conn.execute(db.text("PRAGMA journal_mode=WAL"))
             SqlEventLogStorageMetadata.create_all(conn)
@@ -115,7 +115,7 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
         self.reindex_assets()
         # Last, because the stamp is what the next process takes for "finished".
         with self._engine.connect() as conn:
-            stamp_alembic_rev(alembic_config, conn)
+            stamp_alembic_rev(get_alembic_config(consolidated_sqlite_event_log.__file__), conn)
             conn.commit()
 
     @contextmanager
