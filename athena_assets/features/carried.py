@@ -8,7 +8,7 @@ Ages are kept as of one fixed day, so that a customer to whom nothing happened i
 
 An extreme has no inverse: it cannot give back a row that leaves its window. So its window is divided by a fixed day.
 From the rows since that day nothing leaves, and they are what is stored; the few before it are read every night and
-merged with them. Every four weeks the window reaches the day, and the next one takes its place.
+merged with them. Every two weeks the window reaches the day, and the next one takes its place.
 
 Everything is exact, so the result is that of a full scan, to the bit. Counts and sums follow the counting algorithm of
 A. Gupta, I. S. Mumick and V. S. Subrahmanian, "Maintaining views incrementally", SIGMOD 1993; the division of a window
@@ -28,7 +28,7 @@ from athena_assets.features.base_table import BaseTable
 _EARLIER = {"$as_of": "$earlier_as_of", "$cutoff": "$earlier_cutoff"}
 _FIXED_DAY = date(2000, 1, 1)
 _SINCE_THE_FIXED_DAY = f"(CAST($as_of AS DATE) - DATE '{_FIXED_DAY}')"
-DIVIDED_EVERY_DAYS = 28
+DIVIDED_EVERY_DAYS = 14
 """What divides the window of an extreme is its first day that is a multiple of so many from the fixed day."""
 
 
