@@ -8,6 +8,7 @@ file that has to be converted, committing to the warehouse, publishing. After ea
 command runs again. Prints one JSON document.
 """
 
+import gc
 import json
 import os
 import resource
@@ -99,6 +100,8 @@ def main() -> None:
             "visible": visible(copy),
         }
         shutil.rmtree(copy)
+        # What the commands have left open keeps the disk's space until it is collected; a process of their own ends.
+        gc.collect()
     sys.stdout.write(json.dumps({"disk": disk.kind, **told}) + "\n")
 
 

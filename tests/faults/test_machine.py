@@ -231,5 +231,5 @@ def test_command_when_the_disk_is_full_then_nothing_is_half_written_and_the_same
         assert "then run the same command again" in said
     assert told["unchanged"], "published predictions and the landing zone are as before"
     assert told["hidden"] == []
-    assert told["again"][0] == 0
+    assert told["again"][0] == 0, told["again"]
     assert told["visible"] == full_disk["registering"]["visible"], "the bytes of a night that had room"
