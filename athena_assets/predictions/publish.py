@@ -5,6 +5,7 @@ never takes `latest.parquet` back in time.
 """
 
 import shutil
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -39,8 +40,14 @@ def publish_night(
     """
     target = folder / f"night={night.key}" / NIGHT_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        _write(connection, f"{table} WHERE night = DATE '{night.key}'", order_by, temporary)
+    try:
+        with replacing(target) as temporary:
+            _write(connection, f"{table} WHERE night = DATE '{night.key}'", order_by, temporary)
+    except BaseException:
+        # A folder without a file would look like a night; that of an earlier publication holds one.
+        with suppress(OSError):
+            target.parent.rmdir()
+        raise
     latest = folder / LATEST
     published = night_of(latest)
     if published is None or published <= night.day:

@@ -74,13 +74,12 @@ def test_publish_night_when_it_fails_then_the_old_file_stands_and_nothing_is_lef
 ) -> None:
     publish_night(connection, "scores", FIRST, tmp_path)
     before = (tmp_path / LATEST).read_bytes()
-    with pytest.raises(duckdb.BinderException):
-        publish_night(connection, "scores", FIRST, tmp_path, order_by="no_such_column")
+    for night in (FIRST, SECOND):
+        with pytest.raises(duckdb.BinderException):
+            publish_night(connection, "scores", night, tmp_path, order_by="no_such_column")
     assert (tmp_path / LATEST).read_bytes() == before
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
-        "latest.parquet",
-        "part-0.parquet",
-    ]
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["latest.parquet", "night=2026-01-01", "night=2026-01-01/part-0.parquet"]
 
 
 def test_pins_when_the_night_is_rerun_then_they_stay_unless_current_is_asked_for() -> None:
