@@ -47,18 +47,12 @@ def score(artifact: Artifact, matrix: Matrix, features: Sequence[str]) -> FloatA
     return rounded
 
 
-def risk_tiers(probability: FloatArray, thresholds: dict[str, float]) -> NDArray[np.int64]:
-    """Position of the first tier, from the highest, whose threshold each probability (rows,) reaches."""
-    limits = np.array(list(thresholds.values()))
-    positions: NDArray[np.int64] = (probability[:, None] >= limits[None, :]).argmax(axis=1)
-    return positions
-
-
 def tier_names(probability: FloatArray, thresholds: dict[str, float]) -> "pa.StringArray":
-    """The names of `risk_tiers`, (rows,)."""
+    """The first tier, from the highest, whose threshold each probability (rows,) reaches."""
     import pyarrow as pa
 
-    return pa.array(list(thresholds), type=pa.string()).take(pa.array(risk_tiers(probability, thresholds)))
+    reached = (probability[:, None] >= np.array(list(thresholds.values()))[None, :]).argmax(axis=1)
+    return pa.array(list(thresholds), type=pa.string()).take(pa.array(reached))
 
 
 def expected_value_at_risk(

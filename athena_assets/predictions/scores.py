@@ -15,7 +15,7 @@ from athena_assets.lifecycle.artifact import Artifact
 from athena_assets.lifecycle.dataset import Matrix, to_matrix
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.reasons import explain, reasons_in_words, reference_rows, top_rows
-from athena_assets.lifecycle.scoring import expected_value_at_risk, risk_tiers, score, tier_names
+from athena_assets.lifecycle.scoring import expected_value_at_risk, score, tier_names
 from athena_assets.lifecycle.training_run import FEATURE_VERSION
 from athena_assets.nights import Night
 from athena_assets.predictions.prediction_contract import probability_column
@@ -90,16 +90,17 @@ def score_night(spec: ModelSpec, artifact: Artifact, rows: "pa.Table", feature_s
     value = expected_value_at_risk(probability, unscaled(rows.column(spec.value.spend_feature)), spec.value)
     top = top_rows(value, probability, spec.reasons.top_k)
     told = reasons_for(spec, artifact, matrix[top], matrix, feature_set)
+    tiers = tier_names(probability, spec.risk_tiers)
     columns = {
         "customer_id": rows.column("customer_id"),
         "as_of": rows.column("as_of"),
         probability_column(spec): pa.array(probability),
-        "risk_tier": tier_names(probability, spec.risk_tiers),
+        "risk_tier": tiers,
         "expected_value_at_risk": decimal_column(value, precision=18, scale=2),
         **_reason_columns(top, told, len(matrix)),
     }
-    counted = np.bincount(risk_tiers(probability, spec.risk_tiers), minlength=len(spec.risk_tiers))
-    return NightScores(pa.table(columns), len(top), dict(zip(spec.risk_tiers, map(int, counted), strict=True)))
+    counted = {each["values"]: each["counts"] for each in tiers.value_counts().to_pylist()}
+    return NightScores(pa.table(columns), len(top), {tier: counted.get(tier, 0) for tier in spec.risk_tiers})
 
 
 def _reason_columns(top: NDArray[np.int64], told: Sequence[tuple[str, str, str]], rows: int) -> "dict[str, pa.Array]":
