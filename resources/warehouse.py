@@ -67,9 +67,6 @@ class Warehouse(DuckDBResource):
                 "temp_directory": str(settings.home / "spill"),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                # A row group is dropped once all its rows are deleted; to close the gaps in others at every checkpoint
-                # cost more than the writes that left them. Who leaves many closes them (features/carrying.py).
-                "max_vacuum_tasks": 0,
             },
             lock_wait_seconds=float(settings.lock_wait_seconds),
         )

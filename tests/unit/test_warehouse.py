@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from athena_assets.sql import has_table
+from resources.attached import tidy
 from resources.warehouse import (
     Warehouse,
     WarehouseCorrupt,
@@ -82,6 +83,33 @@ def test_settle_when_a_write_was_left_in_the_log_then_the_file_alone_has_it(tmp_
     assert not log_of(warehouse).exists()
     alone = Path(shutil.copy(warehouse.database, tmp_path / "alone.duckdb"))
     assert rows_of(Warehouse(database=str(alone))) == [(1,)]
+
+
+def test_tables_when_they_were_written_in_pieces_then_they_are_put_together_where_somebody_tidies(
+    tmp_path: Path,
+) -> None:
+    warehouse = warehouse_at(tmp_path)
+
+    def write(sql: str, *, tidied: bool = False) -> list[int]:
+        with warehouse.write() as connection:
+            connection.execute(sql)
+            if tidied:
+                tidy(connection)
+        with warehouse.read() as connection:
+            groups = connection.execute(
+                "SELECT row_group_id, max(count) FROM pragma_storage_info('t') WHERE column_name = 'a' GROUP BY ALL"
+                " ORDER BY ALL"
+            ).fetchall()
+        return [rows for _, rows in groups]
+
+    write("CREATE TABLE t AS SELECT * FROM range(1000) AS rows(a)")
+    write("INSERT INTO t SELECT * FROM range(1000, 3000)")
+    assert write("DELETE FROM t WHERE a % 2 = 0") == [1000, 2000]
+    assert write("INSERT INTO t VALUES (-1)", tidied=True) == [1501]
+    assert write("INSERT INTO t VALUES (-2)") == [1501, 1]
+    # What holds nothing but deleted rows takes no room, tidied or not.
+    assert write("DELETE FROM t WHERE a = -2") == [1501]
+    assert rows_of(warehouse) == [(-1,), *((number,) for number in range(1, 3000, 2))]
 
 
 def test_get_connection_when_the_body_raises_then_the_lock_is_free(tmp_path: Path) -> None:
