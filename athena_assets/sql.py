@@ -72,7 +72,7 @@ def seen(connection: "duckdb.DuckDBPyConnection") -> set[str]:
 
 
 def has_table(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:
-    """Whether a table or view, `schema.table`, is there; asking for one that is not ends a transaction."""
+    """Whether a table or view, `schema.table`, is there: to read one that is not would end a transaction."""
     known = seen(connection)
     # Each goes through all there is, 0.9 and 0.4 ms; information_schema goes through every column first.
     for listed in (_TABLES, _VIEWS):

@@ -13,9 +13,9 @@ from collections.abc import Callable
 def ends_at_once(body: Callable[[], None]) -> None:
     """Run the body of a process, and let the process end as soon as its threads and `atexit` functions have.
 
-    Called before anything else registers with `atexit`, which calls last what was registered first. The exit code and
-    what is printed are Python's. An exception that is no exit, an exit that has words, and a stream that cannot be
-    flushed take Python's own way out.
+    Called before anything of Athena registers with `atexit`, which calls last what was registered first; what Python
+    itself was started with, such as a tracer, is not called any more. The exit code and what is printed are Python's.
+    An exception that is no exit, an exit that has words, and a stream that cannot be flushed take Python's own way.
     """
     code: int | None = None
 

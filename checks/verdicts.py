@@ -207,9 +207,13 @@ def stamp_all(
     return numbers
 
 
-def last_write(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the last write of any partition."""
-    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) FROM gate.materialisation").fetchall()
+def last_write(connection: duckdb.DuckDBPyConnection, asset: str | None = None) -> int:
+    """The number of the last write of any partition, of one asset or of all; 0 where there is none."""
+    if not has_gate(connection):
+        return 0
+    ((number,),) = connection.execute(
+        "SELECT coalesce(max(id), 0) FROM gate.materialisation WHERE $asset IS NULL OR asset = $asset", {"asset": asset}
+    ).fetchall()
     return int(number)
 
 

@@ -13,11 +13,12 @@ from athena_assets.atomic import replace_text
 from checks.contract import Contract
 from checks.contract_files import load_contract
 from checks.needs import order_only
-from checks.verdicts import stamp_all
+from checks.verdicts import last_write, stamp_all
 from cost import book, charges, declared, focus, ledger, report, storage, tco, usage
 from cost.money import one_currency, rounded
 from cost.period import Month
 from cost.rate_card import RateCard
+from resources.attached import tidy
 from resources.meter import Meter
 from resources.rows import insert_rows
 from resources.settings import Settings
@@ -29,6 +30,8 @@ GROUP = "cost"
 COST_CENTER = "finance"
 VERSION = "1"
 PAGE = "tco.html"
+TIDIED_AFTER = 150
+"""Writes of partitions, some seven nights of them, after which the bill, which comes last, tidies the warehouse."""
 
 
 def cost_contracts() -> dict[str, Contract]:
@@ -89,7 +92,10 @@ def build_cost_assets(models: Sequence[str], published: Sequence[dg.AssetKey]) -
             "tco": "month = $month",
         }
         with warehouse.write() as connection:
-            stamp_all(connection, contracts.values(), None, context.run.run_id)
+            last_bill = last_write(connection, contracts["tco"].address)
+            numbers = stamp_all(connection, contracts.values(), None, context.run.run_id)
+            if last_bill // TIDIED_AFTER < numbers[-1] // TIDIED_AFTER:
+                tidy(connection)
             for name, contract in contracts.items():
                 ensure_table(connection, contract)
                 connection.execute(f"DELETE FROM {contract.address} WHERE {of_month[name]}", {"month": start})

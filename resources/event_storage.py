@@ -105,7 +105,8 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
 
     def _finish_schema(self) -> None:
         with self._engine.connect() as conn:
-            # Alembic would import every migration there is to say the same.
+            # Stamped last, so finished once; by which Dagster is for `dagster instance migrate` to say, as with its own
+            # storages. (Alembic would import every migration there is.)
             if self.has_table("alembic_version") and conn.execute(db.text("SELECT 1 FROM alembic_version")).first():
                 return
             conn.execute(db.text("PRAGMA journal_mode=WAL"))

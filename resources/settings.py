@@ -99,14 +99,15 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Settings of this process, from its environment; raises `InvalidSetting` naming the variable."""
     given = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
-    return _loaded(tuple(sorted(given.items())), Path.cwd())
+    settings = _loaded(tuple(sorted(given.items())))
+    return settings if settings.home.is_absolute() else settings.model_copy(update={"home": settings.home.absolute()})
 
 
 @lru_cache(maxsize=1)
-def _loaded(_given: tuple[tuple[str, str], ...], folder: Path) -> Settings:
+def _loaded(_given: tuple[tuple[str, str], ...]) -> Settings:
     """The settings while the environment is the same: every step asks for them, and to read them takes a while."""
     try:
-        settings = Settings()  # type: ignore[call-arg]  # every field has a default that mypy cannot see
+        return Settings()  # type: ignore[call-arg]  # every field has a default that mypy cannot see
     except ValidationError as error:
         first = error.errors()[0]
         name = "ATHENA_" + str(first["loc"][0]).upper()
@@ -116,7 +117,6 @@ def _loaded(_given: tuple[tuple[str, str], ...], folder: Path) -> Settings:
             found=repr(first["input"]),
             next_command=f"unset {name}, or see docs/settings.md",
         ) from None
-    return settings.model_copy(update={"home": folder / settings.home})
 
 
 def settings_page() -> str:

@@ -142,10 +142,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.begin()
     try:
         yield
+        commit(connection)
     except BaseException:
         _roll_back(connection)
         raise
-    commit(connection)
 
 
 def commit(connection: duckdb.DuckDBPyConnection) -> None:

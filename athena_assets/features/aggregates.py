@@ -25,15 +25,16 @@ EXTREMES = {
     "bool_or": "coalesce({a} OR {b}, {a}, {b})",
     "bool_and": "coalesce({a} AND {b}, {a}, {b})",
 }
-"""What can be kept up to date with what came, by this text, but not without what went."""
+"""What can be kept up to date with what came, by this text, as long as nothing goes (see carried.py)."""
 
 _CALL = re.compile(r"(?P<function>\w+) ?\((?P<arguments>.*)\)", re.DOTALL)
 _FILTER = re.compile(r"\) ?FILTER ?\( ?WHERE (?P<condition>.*)\)\Z", re.DOTALL | re.IGNORECASE)
 _BETWEEN = re.compile(rf"\b{DAYS_AGO} BETWEEN (\d+) AND (\d+)\b", re.IGNORECASE)
 _COMPARED = re.compile(rf"\b{DAYS_AGO} ?(<=|>=|<|>|=) ?(\d+)\b")
 
-_TYPES = frozenset({"CAST", "AS", "DECIMAL", "DOUBLE", "BIGINT", "HUGEINT"})
-_MAY_BE_NULL = re.compile(r"[^\w\s+*(),.-]")
+_OF_A_CAST = frozenset({"CAST", "AS", "DECIMAL", "DOUBLE", "BIGINT", "HUGEINT"})
+_MORE_THAN_SUMS_AND_PRODUCTS = re.compile(r"[^\w\s+*(),.-]")
+"""What an expression holds that may be null though its columns are not: a division, a comparison, a text."""
 _NO_CONJUNCTION = re.compile(rf"\b(OR|CASE)\b|\bNOT ?(\(|{DAYS_AGO})", re.IGNORECASE)
 """What makes a filter more than conditions that must all hold."""
 
@@ -110,7 +111,8 @@ class AggregateCall:
         """The call that counts the values behind a sum; all rows where it adds up columns that are never null."""
         (value,) = self.arguments
         # Sums and products of values are values; of what else there may be in SQL, not all is.
-        is_value = identifiers(value) - _TYPES <= set(never_null) and not _MAY_BE_NULL.search(value)
+        is_plain = identifiers(value) - _OF_A_CAST <= set(never_null)
+        is_value = is_plain and not _MORE_THAN_SUMS_AND_PRODUCTS.search(value)
         counted = "*" if is_value else value
         return f"count({counted})" + ("" if self.condition is None else f" FILTER (WHERE {self.condition})")
 

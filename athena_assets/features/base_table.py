@@ -31,7 +31,7 @@ class BaseTable(BaseModel):
     grain: str
     columns: dict[str, str]
     never_null: frozenset[str] = frozenset()
-    """Columns that have a value in every row: the contract of the source requires it."""
+    """Columns with a value in every row: cleaning keeps no other row, and the contract of the source requires it."""
     sql: str
 
     def text(self, *, corrected: bool, among: str | None = None) -> str:

@@ -12,7 +12,6 @@ from athena_assets.features.feature_set import FeatureSet
 from athena_assets.nights import Night
 from athena_assets.sql import parameters_used
 from checks.verdicts import Writes
-from resources.attached import tidy
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,8 +90,6 @@ def _move(connection: "duckdb.DuckDBPyConnection", table: CarriedTable, earlier:
         connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS {text}", parameters_used(text, _times(night)))
     elif _is_worn(connection, table.address):
         connection.execute(f"CREATE OR REPLACE TABLE {table.address} AS FROM {table.address}")
-        # Every few nights: what the nights since have left in other tables is put together with it.
-        tidy(connection)
 
 
 def _is_worn(connection: "duckdb.DuckDBPyConnection", address: str) -> bool:

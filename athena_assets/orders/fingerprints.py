@@ -37,10 +37,12 @@ def make_order_nights(connection: "duckdb.DuckDBPyConnection", night: Night, wri
         return set()
     connection.execute(_DDL)
     ((version,),) = connection.execute("SELECT version()").fetchall()
-    kept = {
-        partition: number if made_by == version else None
-        for partition, number, made_by in connection.execute(f"SELECT * FROM {BOOK}").fetchall()
-    }
+    lines = connection.execute(f"SELECT * FROM {BOOK}").fetchall()
+    if any(made_by != version for _, _, made_by in lines):
+        for table in (FINGERPRINTS, BOOK):
+            connection.execute(f"DELETE FROM {table}")
+        lines = []
+    kept = {partition: number for partition, number, _ in lines}
     for partition, number in sorted(earlier.items()):
         if kept.get(partition) != number:
             _keep(connection, partition, number, version, is_new=partition not in kept)

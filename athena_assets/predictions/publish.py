@@ -6,7 +6,7 @@ never takes `latest.parquet` back in time.
 
 import shutil
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -97,7 +97,8 @@ def night_of(path: Path) -> date | None:
     column = footer.schema.names.index("as_of")
     # To start an instance of DuckDB for it takes 10 ms; the footer says it in a fifth of one.
     groups = [footer.row_group(number).column(column).statistics for number in range(footer.num_row_groups)]
-    latest = [group.max for group in groups if group is not None and group.has_min_max]
+    found = [group.max for group in groups if group is not None and group.has_min_max]
+    latest = [as_of for as_of in found if isinstance(as_of, datetime)]
     return (max(latest) - timedelta(days=1)).date() if latest else None
 
 

@@ -40,7 +40,7 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
         landing: dg.ResourceParam[Landing],
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
-        deliveries = retailer.history_in(landing)
+        delivered = retailer.history_in(landing) or landing.bulk(retailer.source.name)
         with warehouse.get_connection() as connection:
             yield from _land(
                 context,
@@ -48,7 +48,7 @@ def build_raw_history(retailer: Retailer) -> dg.AssetsDefinition:
                 landing,
                 _source_now(retailer, settings),
                 contracts,
-                deliveries or landing.bulk(retailer.source.name),
+                delivered,
                 keep="night < CAST($first_run_night AS DATE)",
                 replace="true",
                 parameters={"first_run_night": retailer.first_night.day},
@@ -78,11 +78,11 @@ def build_raw_nights(retailer: Retailer, nights: dg.PartitionsDefinition, models
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[dg.MaterializeResult]:
         night = Night.parse(context.partition_key)
+        snapshot = snapshot_until(landing.deliveries(retailer.source.name), night)
+        covering = landing.covering(retailer.source.name, night)
         with warehouse.get_connection() as connection:
             if context.run.tags.get(USE_CURRENT) != "true":
-                snapshot = snapshot_until(landing.deliveries(retailer.source.name), night)
                 refuse_other_deliveries(connection, night, models=models, snapshot=snapshot)
-            covering = landing.covering(retailer.source.name, night)
             yield from _land(
                 context,
                 connection,

@@ -124,7 +124,7 @@ def test_ui_when_its_address_is_taken_then_it_says_so_at_once(repository: Path, 
         taken.bind((LOOPBACK, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-c", "from athena_cli.main import main; main()", "ui", "--port", str(port)]
+        command = [sys.executable, "-m", "athena_cli", "ui", "--port", str(port)]
         log = tmp_path / "log"
         env = {**os.environ, "ATHENA_HOME": str(tmp_path / "home"), "PYTHONPATH": str(repository)}
         with started(command, env, tmp_path, log) as process:

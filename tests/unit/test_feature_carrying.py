@@ -168,23 +168,31 @@ def test_features_when_weeks_pass_then_extremes_follow_what_leaves_their_window(
         "max(total_order_amount) FILTER (WHERE days_ago <= 50) - min(days_ago) FILTER (WHERE days_ago <= 70)",
     ],
 )
+@pytest.mark.parametrize("first", [NIGHT, Night(date(1999, 12, 1))], ids=["2026", "before the fixed day"])
 def test_extreme_when_weeks_pass_then_it_is_that_of_a_full_scan(
-    warehouse: duckdb.DuckDBPyConnection, extreme: str
+    warehouse: duckdb.DuckDBPyConnection, first: Night, extreme: str
 ) -> None:
-    amounts = random.Random(5)
-    orders = [
-        replace(
-            bought(hours, NIGHT.as_of + timedelta(days=45, hours=-hours), amount=f"{amounts.randrange(1000)}.0000"),
-            customer_id=f"C-{amounts.randrange(3)}",
-            item_count=amounts.randrange(1, 64),
-            is_return=amounts.random() < 0.2,
+    """With rows that are told weeks late, and rows that a correction moves across the days that divide windows."""
+    chance = random.Random(5)
+    orders = []
+    for number in range(100):
+        at = first.as_of + timedelta(days=45, hours=-37 * number)
+        order = replace(
+            bought(number, at, at + timedelta(days=chance.choice([0, 0, 0, 3, 20])), f"{chance.randrange(1000)}.0000"),
+            customer_id=f"C-{chance.randrange(3)}",
+            item_count=chance.randrange(1, 64),
+            is_return=chance.random() < 0.2,
         )
-        for hours in range(0, 150 * 24, 37)
-    ]
-    fill(warehouse, Retailer(orders=orders))
-    features = with_feature(feature_set().select(["max_order_value_365d"]), "max_order_value_365d", extreme)
-    nights = tuple(NIGHT.plus(days) for days in range(0, 45, 2))
-    carried_from = night_by_night(warehouse, features, nights, NOTHING_WRITTEN)
+        orders.append(order)
+        if chance.random() < 0.1:
+            days = timedelta(days=chance.randrange(1, 25))
+            orders.append(replace(order, order_ts=at - days, known_at=order.known_at + days))
+    fill(warehouse, Retailer(orders=orders, corrects=True))
+    features = feature_set(corrects=True).select(["max_order_value_365d"])
+    nights = tuple(first.plus(days) for days in range(0, 45, 2))
+    carried_from = night_by_night(
+        warehouse, with_feature(features, "max_order_value_365d", extreme), nights, NOTHING_WRITTEN
+    )
     assert [found["orders"] for found in carried_from] == [None, *nights[:-1]]
 
 

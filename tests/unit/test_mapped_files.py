@@ -92,16 +92,23 @@ def test_check_of_headers_compares_them_with_their_lines(tmp_path: Path) -> None
     tables = SHOP["tables"] | {"orders": {"files": ["bons.csv"], "columns": columns}}
     tables["order_lines"] = tables["order_lines"] | {"files": ["till.csv"]}
     source = shop_with(tmp_path, {"tables": tables})
-    path = till(tmp_path, "1;7;24.12.2019 10:15;A;2;1.50;false;K1", "2;7;24.12.2019 10:20;A;1;1.50;false;K1")
+    path = till(
+        tmp_path,
+        "1;7;24.12.2019 10:15;A;2;1.50;false;K1",
+        "2;7;24.12.2019 10:20;A;1;1.50;false;K1",
+        "3;7;24.12.2019 10:30;A;1;1.50;false;K1",
+    )
     headers = tmp_path / "bons.csv"
     headers.write_text(
         "order_id,customer_id,order_ts,total_order_amount,is_return\n"
-        "1,C-7,2019-12-24 10:15:00,3.00,false\n2,C-7,2019-12-24 10:20:00,9.00,false\n"
+        "1,C-7,2019-12-24 10:15:00,3.00,false\n2,C-7,2019-12-24 10:20:00,9.00,false\n3,C-7,2019-12-24 10:30:00,,false\n"
     )
     found = preview(source, [path, headers], kind="bulk", registered_at=NOW)
     assert {(r.code, r.rows) for r in found.reasons if r.table == "orders"} == {
         ("order", 1),
         ("total_differs_from_lines", 1),
+        # Without a total: features count on one in every order that is kept.
+        ("unparseable", 1),
     }
 
 

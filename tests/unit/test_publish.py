@@ -62,6 +62,15 @@ def test_night_when_asked_of_a_file_then_it_is_that_of_its_rows(
     assert [night_of(file)] == [night and night.date() for (night,) in nights]
 
 
+@pytest.mark.parametrize("as_of", ["'2026-01-02'", "DATE '2026-01-02'", "7", "{'day': as_of}"])
+def test_night_when_its_column_is_of_another_type_then_it_is_none(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, as_of: str
+) -> None:
+    file = tmp_path / LATEST
+    connection.execute(f"COPY (SELECT * EXCLUDE (night) REPLACE ({as_of} AS as_of) FROM scores) TO '{file}' ({LAYOUT})")
+    assert night_of(file) is None
+
+
 @pytest.mark.parametrize("damage", [b"", b"PAR1 no footer PAR1"], ids=["empty", "no footer"])
 def test_night_when_the_file_cannot_be_read_then_it_is_none(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / LATEST).write_bytes(damage)

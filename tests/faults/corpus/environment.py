@@ -158,7 +158,7 @@ def _twice_at_once(scene: Scene) -> "Answer":
 
     loaded = scene.athena("load", "--night", scene.night, scene.delivered())
     assert loaded.code == 0, loaded.err
-    command = [sys.executable, "-c", "from athena_cli.main import main; main()", "night", scene.night]
+    command = [sys.executable, "-m", "athena_cli", "night", scene.night]
     environment = {**os.environ, "ATHENA_HOME": str(scene.home), "PYTHONPATH": str(REPOSITORY)}
     both = [
         subprocess.Popen(
