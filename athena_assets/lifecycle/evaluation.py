@@ -132,7 +132,14 @@ def evaluate(
         "lift_at_capacity": lambda y, p: lift_at(y, p, capacity),
     }
     replicates = max(_FEWEST_REPLICATES, min(REPLICATES, _RESAMPLED_ROWS // len(label)))
-    estimates = bootstrap(label, probability, resampled, seed=spec.algorithm.seed, replicates=replicates)
+    estimates = bootstrap(
+        label,
+        probability,
+        resampled,
+        seed=spec.algorithm.seed,
+        replicates=replicates,
+        threads=spec.algorithm.threads,
+    )
     return EvaluationReport(
         model=spec.name,
         evaluation=held_out.snapshots[0],

@@ -4,7 +4,8 @@ Rows are customers of one snapshot, one row each, so they are resampled as indep
 function takes arrays of shape (rows,).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,21 +109,31 @@ def bootstrap(
     *,
     seed: int,
     replicates: int = 200,
+    threads: int = 1,
 ) -> dict[str, Estimate]:
-    """Each metric with its percentile interval over resampled rows; the same resamples for all metrics."""
+    """Each metric with its percentile interval over resampled rows; the same resamples for all metrics.
+
+    The resamples are drawn one after another and shared by the threads: any number of them gives the same figures.
+    """
     generator = np.random.default_rng(seed)
-    draws = {name: np.empty(replicates) for name in metrics}
-    for replicate in range(replicates):
-        rows = generator.integers(0, len(label), len(label))
-        while not 0 < label[rows].sum() < len(label):
+
+    def resamples() -> Iterator[NDArray[np.int64]]:
+        for _ in range(replicates):
             rows = generator.integers(0, len(label), len(label))
-        for name, metric in metrics.items():
-            draws[name][replicate] = metric(label[rows], score[rows])
-    result = {}
-    for name, metric in metrics.items():
-        low, high = np.quantile(draws[name], (0.025, 0.975))
-        result[name] = Estimate(metric(label, score), float(low), float(high))
-    return result
+            while not 0 < label[rows].sum() < len(label):
+                rows = generator.integers(0, len(label), len(label))
+            yield rows
+
+    def of(rows: NDArray[np.int64]) -> list[float]:
+        drawn = label[rows], score[rows]
+        return [metric(*drawn) for metric in metrics.values()]
+
+    with ThreadPoolExecutor(threads) as pool:
+        draws = np.array(list(pool.map(of, resamples()))).reshape(replicates, len(metrics))
+    return {
+        name: Estimate(metric(label, score), *map(float, np.quantile(draws[:, position], (0.025, 0.975))))
+        for position, (name, metric) in enumerate(metrics.items())
+    }
 
 
 def in_words(difference: Estimate, *, than: str) -> str:

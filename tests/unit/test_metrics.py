@@ -89,7 +89,7 @@ def test_bootstrap_when_seed_is_equal_then_equal_and_covers_the_binomial_interva
     generator = np.random.default_rng(5)
     label, probability = (generator.uniform(size=2000) < 0.3).astype(float), np.full(2000, 0.3)
     found = metrics.bootstrap(label, probability, {"level": metrics.level_error}, seed=1)
-    again = metrics.bootstrap(label, probability, {"level": metrics.level_error}, seed=1)
+    again = metrics.bootstrap(label, probability, {"level": metrics.level_error}, seed=1, threads=2)
     other = metrics.bootstrap(label, probability, {"level": metrics.level_error}, seed=2)
     assert found == again != other
     half = 1.96 * np.sqrt(0.3 * 0.7 / 2000)

@@ -96,6 +96,16 @@ def test_search_when_run_then_defaults_come_first_and_every_trial_is_recorded(
     assert found.parameters == max(found.trials, key=lambda trial: trial.mean_auc).parameters
 
 
+def test_search_when_the_number_of_threads_differs_then_every_trial_is_the_same(
+    churn_spec: ModelSpec, churn_data: Dataset, trained: TrainedModel
+) -> None:
+    past = churn_data.at(*trained.plan.training)
+    for threads in (1, 2):
+        algorithm = churn_spec.algorithm.model_copy(update={"threads": threads})
+        spec = churn_spec.model_copy(update={"algorithm": algorithm})
+        assert search(past, spec, load_recipe(spec)) == trained.judged.search
+
+
 def test_search_when_history_is_too_short_for_a_fold_then_defaults_without_scores(
     churn_spec: ModelSpec, churn_data: Dataset
 ) -> None:
