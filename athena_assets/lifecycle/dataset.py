@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,9 +64,9 @@ def _is_number(kind: "pa.DataType") -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Stacked snapshots, ordered by (as_of, customer_id).
+    """Stacked snapshots, ordered by (as_of, customer_id); equal only to itself.
 
     as_of: datetime64[us] (rows,); customer_id: object (rows,); label: float64 (rows,), 0 or 1;
     matrix: (rows, features).
@@ -77,7 +78,7 @@ class Dataset:
     label: FloatArray
     matrix: Matrix
 
-    @property
+    @cached_property
     def snapshots(self) -> tuple[datetime, ...]:
         """The distinct `as_of`, ascending."""
         return tuple(value.astype(object) for value in np.unique(self.as_of))
@@ -118,7 +119,7 @@ class Dataset:
     def _rows(self, keep: NDArray[np.bool_]) -> "Dataset":
         return Dataset(self.features, self.as_of[keep], self.customer_id[keep], self.label[keep], self.matrix[keep])
 
-    @property
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Position of each row's snapshot in `snapshots`, (rows,)."""
         return np.unique(self.as_of, return_inverse=True)[1].astype(np.int64)

@@ -4,6 +4,7 @@ Money, counts and days are skewed, so each feature enters as sign(x)·log(1 + |x
 between its 0.5 % and 99.5 % quantiles and standardised; a null becomes the mean plus an indicator of its own.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
 from athena_assets.lifecycle.logistic import fit_logistic
+from athena_assets.lifecycle.pieces import in_pieces
 
 CLIP = 0.005
 """Share of the training values clipped at each end."""
@@ -70,28 +72,32 @@ class LinearPart:
         return LinearPart(self.transform, self.weight * factor, self.missing_weight * factor)
 
 
-def fit_transform(matrix: Matrix, columns: NDArray[np.int64]) -> LogTransform:
+def fit_transform(matrix: Matrix, columns: NDArray[np.int64], *, threads: int = 1) -> LogTransform:
     """Constants from training rows; columns without two different values are left out.
 
-    They are rounded to float32, which is what the portable model computes with.
+    They are rounded to float32, which is what the portable model computes with. The threads share the columns.
     """
-    kept, constants = [], []
-    for column in columns:
-        values = _signed_log(matrix[:, [column]])[:, 0]
-        values = values[~np.isnan(values)]
-        if not len(values):
-            continue
-        lower, upper = np.quantile(values, (CLIP, 1.0 - CLIP))
-        if lower == upper:
-            # A rare event sits beyond the quantiles: clipping there would erase it.
-            lower, upper = values.min(), values.max()
-        clipped = np.clip(values, lower, upper)
-        if float(clipped.std()) < 1e-6:
-            continue
-        kept.append(int(column))
-        constants.append((lower, upper, clipped.mean(), clipped.std()))
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda column: _constants(matrix[:, column]), columns))
+    kept = [int(column) for column, constants in zip(columns, found, strict=True) if constants is not None]
+    constants = [each for each in found if each is not None]
     table = np.array(constants, dtype=np.float32).astype(np.float64).reshape(-1, 4)
     return LogTransform(np.array(kept, dtype=np.int64), *(table[:, i] for i in range(4)))
+
+
+def _constants(column: Matrix) -> tuple[float, float, float, float] | None:
+    """Lower and upper limit, mean and scale of one column (rows,); None where it has no two different values."""
+    values = _signed_log(column)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    lower, upper = np.quantile(values, (CLIP, 1.0 - CLIP))
+    if lower == upper:
+        # A rare event sits beyond the quantiles: clipping there would erase it.
+        lower, upper = values.min(), values.max()
+    clipped = np.clip(values, lower, upper)
+    scale = float(clipped.std())
+    return None if scale < 1e-6 else (float(lower), float(upper), float(clipped.mean()), scale)
 
 
 def fit_linear(data: Dataset, columns: NDArray[np.int64], *, l2: float, threads: int) -> tuple[LinearPart, FloatArray]:
@@ -115,13 +121,24 @@ def fit_with_intercepts(
     threads: int,
 ) -> tuple[LinearPart, FloatArray]:
     """The score on these columns, and the weights of `intercepts` (rows, intercepts)."""
-    transform = fit_transform(data.matrix, columns)
+    transform = fit_transform(data.matrix, columns, threads=threads)
     count = len(transform.columns)
-    missing = transform.missing(data.matrix)
+
+    def missing_in(rows: slice) -> NDArray[np.int64]:
+        return np.count_nonzero(np.isnan(data.matrix[rows][:, transform.columns]), axis=0)
+
+    missing = sum(in_pieces(missing_in, len(data), threads=threads), np.zeros(count, dtype=np.int64))
     # An indicator that repeats another (all spend is null together) shares its weight under the ridge penalty.
-    ever = np.flatnonzero((missing.mean(axis=0) > 0) & (missing.mean(axis=0) < 1))
-    design = np.column_stack([transform.standardised(data.matrix), missing[:, ever], intercepts])
-    del missing
+    ever = np.flatnonzero((missing > 0) & (missing < len(data)))
+    design = np.empty((len(data), count + len(ever) + intercepts.shape[1]))
+
+    def fill(rows: slice) -> None:
+        part = data.matrix[rows]
+        design[rows, :count] = transform.standardised(part)
+        design[rows, count : count + len(ever)] = np.isnan(part[:, transform.columns[ever]])
+        design[rows, count + len(ever) :] = intercepts[rows]
+
+    in_pieces(fill, len(data), threads=threads)
     penalty = np.full(design.shape[1], l2)
     penalty[count + len(ever) :] = intercept_penalty
     coefficients = fit_logistic(design, data.label, penalty, threads=threads)

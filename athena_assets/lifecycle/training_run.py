@@ -133,7 +133,9 @@ def run_training(spec: ModelSpec, feature_set: FeatureSet, table: "pa.Table", fo
         trained.model,
         _facts(spec, feature_set, trained),
         newest.matrix,
-        profile=profile_of(data.at(*trained.plan.refit), drifting_features(feature_set)),
+        profile=profile_of(
+            data.at(*trained.plan.refit), drifting_features(feature_set), threads=spec.algorithm.threads
+        ),
     )
     packaging = measure_packaging(artifact, newest.matrix)
     verdicts = judge(trained.judged.report, packaging, spec.gates)

@@ -6,24 +6,27 @@ intercept per snapshot; without it the trees spend their splits on telling the s
 """
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from athena_assets.lifecycle.dataset import Dataset
+from athena_assets.lifecycle.dataset import Dataset, FloatArray
 from athena_assets.lifecycle.fitted import FittedModel, Ranking, fitted_model
-from athena_assets.lifecycle.linear import fit_linear
+from athena_assets.lifecycle.linear import LinearPart, fit_linear
 from athena_assets.lifecycle.model_spec import ModelSpec
 from athena_assets.lifecycle.season import fit_level_model, standardise
 from athena_assets.lifecycle.trees import fit_trees
 
 NOT_FOR_TREES = frozenset({"l2", "tree_share"})
 
+_linear_parts: "WeakKeyDictionary[Dataset, dict[float, tuple[LinearPart, FloatArray]]]" = WeakKeyDictionary()
+
 
 def fit_ranking(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int]) -> Ranking:
     """Who is more likely than whom; parameters: `l2`, `tree_share` (0 to 1), `rounds`, and XGBoost's own."""
     columns = _ranking_columns(data, spec)
-    linear, intercepts = fit_linear(data, columns, l2=float(parameters["l2"]), threads=spec.algorithm.threads)
+    linear, intercepts = _linear_part(data, columns, float(parameters["l2"]), spec.algorithm.threads)
     trees = fit_trees(
         data,
         columns,
@@ -54,6 +57,14 @@ def fit(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int], *
             },
         },
     )
+
+
+def _linear_part(data: Dataset, columns: NDArray[np.int64], l2: float, threads: int) -> tuple[LinearPart, FloatArray]:
+    """`fit_linear`, once for each l2: many candidates of a search differ in what only the trees know."""
+    fits = _linear_parts.setdefault(data, {})
+    if l2 not in fits:
+        fits[l2] = fit_linear(data, columns, l2=l2, threads=threads)
+    return fits[l2]
 
 
 def _ranking_columns(data: Dataset, spec: ModelSpec) -> NDArray[np.int64]:
