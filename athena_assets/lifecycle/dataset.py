@@ -134,6 +134,13 @@ class Dataset:
         return digest.hexdigest()
 
 
+def _keys(table: "pa.Table") -> tuple[NDArray[np.datetime64], NDArray[np.object_]]:
+    import pyarrow as pa
+
+    as_of = table.column("as_of").cast(pa.timestamp("us")).to_numpy()
+    return as_of, table.column("customer_id").to_numpy(zero_copy_only=False)
+
+
 def dataset_of(table: "pa.Table", features: Sequence[str]) -> Dataset:
     """A training table (`customer_id`, `as_of`, `label`, features) as a `Dataset`; raises `InvalidTrainingData`."""
     import pyarrow as pa
@@ -145,9 +152,11 @@ def dataset_of(table: "pa.Table", features: Sequence[str]) -> Dataset:
             raise InvalidTrainingData(
                 f"column {name} holds nulls", expected="none", found=str(table.column(name).null_count)
             )
-    table = table.sort_by([("as_of", "ascending"), ("customer_id", "ascending")])
-    as_of = table.column("as_of").cast(pa.timestamp("us")).to_numpy()
-    customers = table.column("customer_id").to_numpy(zero_copy_only=False)
+    as_of, customers = _keys(table)
+    later = (as_of[1:] > as_of[:-1]) | ((as_of[1:] == as_of[:-1]) & (customers[1:] > customers[:-1]))
+    if not later.all():
+        table = table.sort_by([("as_of", "ascending"), ("customer_id", "ascending")])
+        as_of, customers = _keys(table)
     label = table.column("label").cast(pa.int8()).to_numpy().astype(np.float64)
     if not np.isin(label, (0.0, 1.0)).all():
         raise InvalidTrainingData("column label", expected="0 or 1", found=str(sorted(set(label.tolist()))))

@@ -80,7 +80,11 @@ def lift_at(label: FloatArray, score: FloatArray, k: int) -> float:
     if k < 1:
         raise InvalidArgument("lift at k", expected="k >= 1", found=str(k))
     _require_both_classes(label)
-    top = np.argsort(-score, kind="stable")[:k]
+    k = min(k, len(score))
+    least = np.partition(score, len(score) - k)[len(score) - k]
+    above = np.flatnonzero(score > least)
+    # Of those who tie for the last places, the first rows.
+    top = np.concatenate([above, np.flatnonzero(score == least)[: k - len(above)]])
     return float(label[top].mean() / label.mean())
 
 

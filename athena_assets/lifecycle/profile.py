@@ -59,13 +59,15 @@ Profile = Mapping[str, FeatureProfile]
 
 def profile_of(data: Dataset, features: Sequence[str], *, threads: int = 1) -> Profile:
     """The profile of these features over the training rows, snapshot by snapshot; the threads share the features."""
-    snapshots = [data.groups == number for number in range(len(data.snapshots))]
 
     def of(name: str) -> FeatureProfile:
         values = data.column(name)
         edges = edges_of(values)
-        whole = histogram_of(values, edges)
-        return FeatureProfile(whole, max(psi(whole, histogram_of(values[rows], edges)) for rows in snapshots))
+        bins = len(edges) + 2
+        places = data.groups * bins + _bins(values, edges)
+        counts = np.bincount(places, minlength=len(data.snapshots) * bins).reshape(-1, bins)
+        whole = _histogram(edges, counts.sum(axis=0))
+        return FeatureProfile(whole, max(psi(whole, _histogram(edges, each)) for each in counts))
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(features, pool.map(of, features), strict=True))
@@ -79,9 +81,16 @@ def edges_of(values: FloatArray) -> FloatArray:
 
 def histogram_of(values: FloatArray, edges: FloatArray) -> Histogram:
     """How many values lie in each bin, and how many are null."""
-    known = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
-    return Histogram(tuple(map(float, edges)), tuple(map(int, counts)), int(len(values) - len(known)))
+    return _histogram(edges, np.bincount(_bins(values, edges), minlength=len(edges) + 2))
+
+
+def _bins(values: FloatArray, edges: FloatArray) -> NDArray[np.int64]:
+    """The bin of each value (rows,); the one past the last is that of nulls, which are sorted after all edges."""
+    return np.searchsorted(edges, values, side="left") + np.isnan(values)
+
+
+def _histogram(edges: FloatArray, counts: NDArray[np.int64]) -> Histogram:
+    return Histogram(tuple(map(float, edges)), tuple(map(int, counts[:-1])), int(counts[-1]))
 
 
 def psi(before: Histogram, now: Histogram) -> float:

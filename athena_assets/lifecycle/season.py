@@ -28,6 +28,7 @@ logits and days: `season_sd`, `season_length_days`, `trend_sd`, `trend_length_da
 They were chosen on development snapshots (docs/benchmarks.md).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from athena_assets.errors import AthenaError
-from athena_assets.lifecycle.dataset import Dataset, FloatArray
+from athena_assets.lifecycle.dataset import Dataset, FloatArray, Matrix
 from athena_assets.lifecycle.linear import LinearPart, fit_linear
 from athena_assets.lifecycle.logistic import sigmoid
 from athena_assets.lifecycle.model_spec import Season
@@ -134,14 +135,13 @@ def fit_level_model(data: Dataset, season: Season, *, threads: int = 1) -> Level
     return LevelModel(part, data.snapshots, levels, seen, LevelPrior.of(season))
 
 
-def standardise(level: LevelModel, data: Dataset, margin: FloatArray) -> FloatArray:
+def standardise(level: LevelModel, data: Dataset, margin_of: Callable[[Matrix], FloatArray]) -> FloatArray:
     """Intercept of the full model for each day of the year (366,).
 
-    margin: the full model's score without intercept, (rows,) of `data`. Raises `LevelNotFound`.
+    margin_of: the full model's score without intercept, (rows,) of rows of `data`. Raises `LevelNotFound`.
     """
-    reference = _reference_rows(data, level)
-    own = level.part.score(data.matrix[reference])
-    full = margin[reference]
+    reference = data.matrix[_reference_rows(data, level)]
+    own, full = level.part.score(reference), margin_of(reference)
     return np.array([_intercept(full, float(sigmoid(own + shift).mean())) for shift in level.curve()])
 
 

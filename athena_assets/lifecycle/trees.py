@@ -5,7 +5,9 @@ run of one machine; a test says so.
 """
 
 from collections.abc import Mapping
+from threading import get_ident
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 ROWS_FOR_THREADS = 100_000
 """On fewer rows threads mostly wait for each other: on a busy machine small fits took many times as long with two."""
+
+_matrices: "WeakKeyDictionary[Dataset, dict[tuple[int, int, bytes], xgboost.DMatrix]]" = WeakKeyDictionary()
 
 
 def fit_trees(
@@ -43,14 +47,23 @@ def fit_trees(
         **algorithm.fixed,
         **{name: value for name, value in parameters.items() if name != "rounds"},
     }
-    matrix = load_xgboost().DMatrix(
-        np.ascontiguousarray(data.matrix[:, columns]),
-        label=data.label,
-        base_margin=offset,
-        nthread=threads,
-    )
+    matrix = _matrix_of(data, columns, threads)
+    matrix.set_base_margin(offset)
     booster: xgboost.Booster = load_xgboost().train(settings, matrix, num_boost_round=int(parameters["rounds"]))
     return booster
+
+
+def _matrix_of(data: Dataset, columns: NDArray[np.int64], threads: int) -> "xgboost.DMatrix":
+    """XGBoost's copy of the rows, kept with them: it keeps its bins too, which take as long as forty rounds.
+
+    Each thread has one of its own, because a fit puts its offset into it.
+    """
+    kept = _matrices.setdefault(data, {})
+    key = (get_ident(), threads, columns.tobytes())
+    if key not in kept:
+        rows = np.ascontiguousarray(data.matrix[:, columns])
+        kept[key] = load_xgboost().DMatrix(rows, label=data.label, nthread=threads)
+    return kept[key]
 
 
 def load_booster(raw: bytes) -> "xgboost.Booster":

@@ -85,7 +85,7 @@ def test_standardise_when_margin_is_the_level_models_own_then_curve_comes_back(
     churn_data: Dataset, churn_spec: ModelSpec
 ) -> None:
     level = fit_level_model(churn_data, churn_spec.season)
-    curve = standardise(level, churn_data, level.part.score(churn_data.matrix))
+    curve = standardise(level, churn_data, level.part.score)
     assert curve == pytest.approx(level.curve(), abs=1e-6)
 
 

@@ -85,6 +85,14 @@ def test_lift_when_top_is_all_positive_then_inverse_of_rate() -> None:
         metrics.lift_at(label, score, 0)
 
 
+def test_lift_when_scores_tie_then_the_first_rows_of_the_tie_are_taken() -> None:
+    generator = np.random.default_rng(3)
+    for k in (1, 5, 40, 99, 100, 200):
+        label, score = (generator.uniform(size=100) < 0.3).astype(float), generator.integers(0, 6, 100) / 5
+        first = np.argsort(-score, kind="stable")[:k]
+        assert metrics.lift_at(label, score, k) == label[first].mean() / label.mean()
+
+
 def test_bootstrap_when_seed_is_equal_then_equal_and_covers_the_binomial_interval() -> None:
     generator = np.random.default_rng(5)
     label, probability = (generator.uniform(size=2000) < 0.3).astype(float), np.full(2000, 0.3)

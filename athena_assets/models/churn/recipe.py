@@ -42,7 +42,7 @@ def fit(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int], *
     """The whole model; slope: the factor that out-of-time predictions asked for (1 changes nothing)."""
     ranking = fit_ranking(data, spec, parameters).scaled(slope)
     level_model = fit_level_model(data, spec.season, threads=spec.algorithm.threads)
-    level = standardise(level_model, data, ranking.margin(data.matrix))
+    level = standardise(level_model, data, ranking.margin)
     return fitted_model(
         data.features,
         ranking,
