@@ -32,7 +32,7 @@ class Plain(Console):
         return super().render_str(printable(text), **options)
 
 
-console = Plain(width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
+console = Plain(width=None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_A_LOG)
 errors = Plain(stderr=True)
 
 

@@ -1,5 +1,6 @@
 """What consumers read is whole, the same bytes for the same rows, and never goes back in time."""
 
+import random
 from datetime import date
 from pathlib import Path
 
@@ -76,6 +77,22 @@ def test_night_when_the_file_cannot_be_read_then_it_is_none(tmp_path: Path, dama
     (tmp_path / LATEST).write_bytes(damage)
     assert night_of(tmp_path / LATEST) is None
     assert night_of(tmp_path / "gone.parquet") is None
+
+
+def test_night_when_a_byte_of_the_footer_is_damaged_then_it_is_told_or_none(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish_night(connection, "scores", FIRST, tmp_path)
+    whole = (tmp_path / LATEST).read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    chance = random.Random(11)
+    told = set()
+    for place in range(footer, len(whole) - 4, 5):
+        damaged = bytearray(whole)
+        damaged[place] ^= chance.randrange(1, 256)
+        (tmp_path / LATEST).write_bytes(damaged)
+        told.add(type(night_of(tmp_path / LATEST)))
+    assert told == {date, type(None)}
 
 
 def test_publish_night_when_it_fails_then_the_old_file_stands_and_nothing_is_left_over(
