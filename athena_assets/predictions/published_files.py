@@ -63,7 +63,8 @@ def _rows_of(path: Path) -> int | None:
         return None
     try:
         return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
+        # A name in a damaged footer may be no text.
         return -1
 
 

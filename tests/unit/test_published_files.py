@@ -29,11 +29,17 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def garble(path: Path) -> None:
+    """Make the names of columns no text."""
+    path.write_bytes(path.read_bytes().replace(b"customer_id", b"\xd8ustomer_id"))
+
+
 @pytest.mark.parametrize(
     ("file", "spoil", "night"),
     [
         (f"night={FIRST}/part-0.parquet", Path.unlink, FIRST),
         (f"night={FIRST}/part-0.parquet", cut, FIRST),
+        (f"night={FIRST}/part-0.parquet", garble, FIRST),
         (f"night={LAST}/part-0.parquet", cut, LAST),
         ("latest.parquet", Path.unlink, LAST),
         ("latest.parquet", cut, LAST),
