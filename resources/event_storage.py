@@ -29,9 +29,8 @@ from typing import Any
 
 import sqlalchemy as db
 from dagster import EventLogEntry
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
-from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.sql import get_alembic_config, stamp_alembic_rev
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
@@ -45,9 +44,6 @@ from athena_assets.errors import AthenaError
 
 _DATABASE = consolidated_sqlite_event_log.SQLITE_EVENT_LOG_FILENAME
 _INITIALISATION_TIMEOUT_SECONDS = 60
-_KEPT_BESIDE = ASSET_EVENTS | ASSET_CHECK_EVENTS
-"""Kinds of events that leave more than their own row."""
-_INSERT = SqlEventLogStorageTable.insert()
 _LOG = logging.getLogger(__name__)
 
 # A connection that crossed a fork must be neither used nor closed in the child (sqlite.org/howtocorrupt.html,
@@ -142,20 +138,13 @@ class PooledSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event with all that is kept beside it, or nothing of it."""
         with self._one_transaction():
-            self._store(event)
+            super().store_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store several events, or none of them."""
         with self._one_transaction():
             for event in events:
-                self._store(event)
-
-    def _store(self, event: EventLogEntry) -> None:
-        if event.is_dagster_event and event.dagster_event_type in _KEPT_BESIDE:
-            super().store_event(event)
-        else:
-            # What the base class would do, without a statement of its own for SQLAlchemy to take apart.
-            self._storing.connection.execute(_INSERT, self._event_to_row(event))
+                super().store_event(event)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the schema holds the table; asked for every event, so a yes is remembered."""

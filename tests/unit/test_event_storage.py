@@ -265,15 +265,15 @@ def test_event_when_what_belongs_to_it_cannot_be_stored_then_nothing_of_it_is(
 def test_batch_when_one_of_its_events_cannot_be_stored_then_none_is_and_the_next_may_come(
     pooled: PooledSqliteEventLogStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = pooled._event_to_row
+    stored = pooled.prepare_insert_event
 
-    def refuse_second(event: EventLogEntry) -> dict[str, object]:
+    def refuse_second(event: EventLogEntry) -> object:
         if event.user_message == "second":
             raise sqlite3.OperationalError("database or disk is full")
         return stored(event)
 
     with monkeypatch.context() as full:
-        full.setattr(pooled, "_event_to_row", refuse_second)
+        full.setattr(pooled, "prepare_insert_event", refuse_second)
         with pytest.raises(sqlite3.OperationalError):
             pooled.store_event_batch([message("run", "first"), message("run", "second")])
     assert messages(pooled, "run") == []

@@ -106,6 +106,19 @@ def test_search_when_the_number_of_threads_differs_then_every_trial_is_the_same(
         assert search(past, spec, load_recipe(spec)) == trained.judged.search
 
 
+def test_ranking_when_the_same_rows_are_fitted_for_another_spec_then_nothing_of_the_first_is_taken(
+    churn_spec: ModelSpec, churn_data: Dataset
+) -> None:
+    """What the fits of one data set have in common is kept with it."""
+    season = churn_spec.season.model_copy(update={"history_feature": "recency_days"})
+    other = churn_spec.model_copy(update={"season": season})
+    recency = churn_data.features.index("recency_days")
+    recipe, parameters = load_recipe(churn_spec), churn_spec.algorithm.defaults
+    for spec, reads_it in ((churn_spec, True), (other, False)):
+        ranking = recipe.fit_ranking(churn_data, spec, parameters)
+        assert (recency in ranking.linear.transform.columns) is (recency in ranking.tree_columns) is reads_it
+
+
 def test_search_when_history_is_too_short_for_a_fold_then_defaults_without_scores(
     churn_spec: ModelSpec, churn_data: Dataset
 ) -> None:

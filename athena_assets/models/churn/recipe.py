@@ -20,7 +20,8 @@ from athena_assets.lifecycle.trees import fit_trees
 
 NOT_FOR_TREES = frozenset({"l2", "tree_share"})
 
-_linear_parts: "WeakKeyDictionary[Dataset, dict[float, tuple[LinearPart, FloatArray]]]" = WeakKeyDictionary()
+_linear_parts: "WeakKeyDictionary[Dataset, dict[tuple[float, bytes], tuple[LinearPart, FloatArray]]]"
+_linear_parts = WeakKeyDictionary()
 
 
 def fit_ranking(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int]) -> Ranking:
@@ -62,9 +63,10 @@ def fit(data: Dataset, spec: ModelSpec, parameters: Mapping[str, float | int], *
 def _linear_part(data: Dataset, columns: NDArray[np.int64], l2: float, threads: int) -> tuple[LinearPart, FloatArray]:
     """`fit_linear`, once for each l2: many candidates of a search differ in what only the trees know."""
     fits = _linear_parts.setdefault(data, {})
-    if l2 not in fits:
-        fits[l2] = fit_linear(data, columns, l2=l2, threads=threads)
-    return fits[l2]
+    key = (l2, columns.tobytes())
+    if key not in fits:
+        fits[key] = fit_linear(data, columns, l2=l2, threads=threads)
+    return fits[key]
 
 
 def _ranking_columns(data: Dataset, spec: ModelSpec) -> NDArray[np.int64]:
