@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from athena_assets.features.carried import DIVIDED_EVERY_DAYS
+from athena_assets.features.carried_column import DIVIDED_EVERY_DAYS
 from athena_assets.features.carrying import LONGEST_STEP_DAYS, bring_up_to_date
 from athena_assets.features.evaluate import evaluate_active
 from athena_assets.features.feature_set import FeatureSet
